@@ -1,0 +1,63 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// An arrow of docs/architecture.md is a dependency here, so the compiler enforces the architecture.
+let package = Package(
+  name: "speakerid-dist",
+  products: [
+    .executable(name: "speakerid-dist", targets: ["speakerid-dist"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // System libraries.
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // C: the vector kernels and the MPI bridge, and nothing else.
+    .target(
+      name: "CKernels",
+      cSettings: [
+        .unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"])
+      ]),
+    .target(name: "CMPIBridge", dependencies: ["COpenMPI"]),
+
+    // Leaves.
+    .target(name: "Diagnostics"),
+    .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
+    .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS", "Diagnostics"]),
+    .target(name: "Collectives", dependencies: ["Diagnostics"]),
+
+    .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
+    .target(name: "SpeakerNet", dependencies: ["TensorCore", "Diagnostics"]),
+    .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "Diagnostics"]),
+    .target(
+      name: "Training",
+      dependencies: ["SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "Diagnostics", "Yams"]),
+    .executableTarget(
+      name: "speakerid-dist",
+      dependencies: [
+        "Training", "MPITransport", "Diagnostics",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    // One conformance suite over every communicator: a library for the tests, a program for mpirun.
+    .target(name: "CollectivesConformance", dependencies: ["Collectives", "Diagnostics"]),
+    .executableTarget(
+      name: "collectives-check", dependencies: ["CollectivesConformance", "MPITransport"]),
+
+    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
+    .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "SpeakerNetTests", dependencies: ["SpeakerNet", "TensorFiles"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "SpeechDataTests", dependencies: ["SpeechData"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "CollectivesTests", dependencies: ["CollectivesConformance"]),
+    .testTarget(name: "MPITransportTests", dependencies: ["CollectivesConformance", "collectives-check"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["speakerid-dist", "TensorFiles"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

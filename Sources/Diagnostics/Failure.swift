@@ -1,0 +1,34 @@
+/// An error meant for a person: one line that says what was wrong, where, and what would be right.
+///
+/// Every rank that meets one ends with the same exit status; rank 0 prints the line.
+public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The exit status, after sysexits.h.
+  public enum Kind: Int32, Sendable {
+    /// A wrong command line or configuration.
+    case usage = 64
+    /// A file that exists but does not hold what it should.
+    case badData = 65
+    /// A file or folder that is not there.
+    case missingInput = 66
+    /// A defect of this program.
+    case internalError = 70
+    /// Reading or writing failed: no space, no permission.
+    case inputOutput = 74
+    /// Stopped by a signal after saving; `--resume` goes on.
+    case interrupted = 75
+  }
+
+  /// What kind of failure, and so which exit status.
+  public let kind: Kind
+  /// One line, without a newline or a leading "error:".
+  public let message: String
+
+  /// - Parameter message: one line; names the file, the key or the number it speaks of.
+  public init(_ kind: Kind, _ message: String) {
+    self.kind = kind
+    self.message = message
+  }
+
+  /// The message alone.
+  public var description: String { message }
+}
