@@ -123,3 +123,11 @@ extension Corpus {
     return frames
   }
 }
+
+/// Lowers a limit of this process, for exit tests.
+func limitResource(_ resource: __rlimit_resource, to value: rlim_t) {
+  var limit = rlimit()
+  getrlimit(__rlimit_resource_t(resource.rawValue), &limit)
+  limit.rlim_cur = value
+  setrlimit(__rlimit_resource_t(resource.rawValue), &limit)
+}
