@@ -29,6 +29,10 @@ TOLERANCE = 1e-4
 LOSS_TOLERANCE = 1e-5
 NOISE_TOLERANCE = 1e-5
 
+# How many seeds to look for a well-conditioned case among; the best is used. None of 004-task2 is: BatchNorm makes
+# the gradient of its last norm's bias a sum of 12,288 rows that nearly cancel, 5e-5 off in float32 PyTorch.
+SEEDS = 3
+
 
 def reference_pass(model, speakers, state, mels, labels, dtype):
     """Loss, logits and gradients under the names of the program's output file."""
@@ -89,6 +93,20 @@ class Comparison:
         return max((self.distance(found, key), key) for key in self.expected)
 
 
+class Case:
+    """Weights and a batch, with what PyTorch makes of them in both precisions."""
+
+    def __init__(self, model, options, seed):
+        self.seed = seed
+        drawn = cases.draw(model, options.speakers, options.batch, options.frames, seed)
+        self.state, self.mels, self.labels = drawn
+        expected = reference_pass(model, options.speakers, *drawn, torch.float64)
+        self.rounded = reference_pass(model, options.speakers, *drawn, torch.float32)
+        holes = {f"grad.{name}": hole for name, hole in cases.vanishing(self.state).items()}
+        self.comparison = Comparison(expected, holes)
+        self.conditioning = self.comparison.worst(self.rounded)[0]
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--config", required=True, type=pathlib.Path)
@@ -113,20 +131,18 @@ def main():
 def check(options, directory):
     """0 if every run agrees, else 1."""
     model = configuration.load(options.config)["model"]
-    for seed in range(options.seed, options.seed + cases.SEEDS):
-        state, mels, labels = cases.draw(model, options.speakers, options.batch, options.frames, seed)
-        inputs = (model, options.speakers, state, mels, labels)
-        expected = reference_pass(*inputs, torch.float64)
-        rounded = reference_pass(*inputs, torch.float32)
-        holes = {f"grad.{name}": hole for name, hole in cases.vanishing(state).items()}
-        comparison = Comparison(expected, holes)
-        if comparison.worst(rounded)[0] < cases.WELL_CONDITIONED:
+    candidates = []
+    for seed in range(options.seed, options.seed + SEEDS):
+        candidates.append(Case(model, options, seed))
+        if candidates[-1].conditioning < cases.WELL_CONDITIONED:
             break
-    else:
-        raise SystemExit(f"{options.config.stem}: float32 PyTorch is far from float64 with {cases.SEEDS} seeds")
-    save_file(state, directory / "weights.safetensors")
-    save_file({"mels": mels, "labels": labels}, directory / "batch.safetensors")
-    save_file({key: value.float().contiguous() for key, value in expected.items()}, directory / "expected.safetensors")
+    case = min(candidates, key=lambda case: case.conditioning)
+    seed, comparison, rounded = case.seed, case.comparison, case.rounded
+    save_file(case.state, directory / "weights.safetensors")
+    save_file({"mels": case.mels, "labels": case.labels}, directory / "batch.safetensors")
+    expected = comparison.expected
+    stored = {key: value.float().contiguous() for key, value in expected.items()}
+    save_file(stored, directory / "expected.safetensors")
 
     outputs = {}
     if options.program:
