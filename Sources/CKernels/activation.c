@@ -122,3 +122,14 @@ KERNEL void kernel_tanh_backward(size_t N, size_t D, const float *restrict y, co
       dbias[i] += d;
     }
 }
+
+KERNEL void kernel_silu(size_t count, const float *restrict x, float *restrict y) {
+  for (size_t i = 0; i < count; i++) y[i] = x[i] * fast_sigmoid(x[i]);
+}
+
+KERNEL void kernel_silu_backward(size_t count, const float *restrict x, const float *dy, float *dx) {
+  for (size_t i = 0; i < count; i++) {
+    float sigma = fast_sigmoid(x[i]);
+    dx[i] = dy[i] * (sigma * (1.0f + x[i] * (1.0f - sigma)));
+  }
+}

@@ -60,3 +60,35 @@ KERNEL void kernel_depthwise_weight_gradient(size_t T, size_t D, size_t K, const
     }
   }
 }
+
+KERNEL void kernel_windows3(size_t T, size_t D, const float *restrict x, float *restrict windows) {
+  for (size_t t = 0; t < T; t++) {
+    float *row = windows + t * 3 * D;
+    if (t > 0)
+      memcpy(row, x + (t - 1) * D, D * sizeof(float));
+    else
+      memset(row, 0, D * sizeof(float));
+    memcpy(row + D, x + t * D, D * sizeof(float));
+    if (t + 1 < T)
+      memcpy(row + 2 * D, x + (t + 1) * D, D * sizeof(float));
+    else
+      memset(row + 2 * D, 0, D * sizeof(float));
+  }
+}
+
+KERNEL void kernel_windows3_backward(size_t T, size_t D, const float *restrict dwindows, float *restrict dx) {
+  for (size_t t = 0; t < T; t++) {
+    const float *row = dwindows + t * 3 * D;
+    for (size_t i = 0; i < D; i++) {
+      float sum = row[D + i];
+      if (t > 0) sum += row[i - D];              // the last third of row t - 1
+      if (t + 1 < T) sum += row[3 * D + i];      // the first third of row t + 1
+      dx[t * D + i] = sum;
+    }
+  }
+}
+
+KERNEL void kernel_transpose(size_t R, size_t C, const float *restrict x, float *restrict y) {
+  for (size_t r = 0; r < R; r++)
+    for (size_t c = 0; c < C; c++) y[c * R + r] = x[r * C + c];
+}

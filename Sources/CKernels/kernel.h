@@ -23,7 +23,9 @@ INLINE float bits_to_float(int32_t bits) {
 
 // exp(x) with a relative error below 2e-7: 2^k · e^r with |r| ≤ ln2 / 2 (range reduction and polynomial
 // after Cephes expf, S. L. Moshier). Arguments are clamped, so the result is never infinite.
+// Not reassociated: the two subtractions keep bits that one would lose.
 INLINE float fast_exp(float x) {
+#pragma clang fp reassociate(off)
   x = x < -87.3f ? -87.3f : x;
   x = x > 88.3f ? 88.3f : x;
   float scaled = x * 1.44269504088896341f;
@@ -44,6 +46,7 @@ INLINE float fast_sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
 
 // tanh through σ; near zero, where the difference would cancel, the odd Taylor series.
 INLINE float fast_tanh(float x) {
+#pragma clang fp reassociate(off)
   float e = 2.0f / (1.0f + fast_exp(-2.0f * x)) - 1.0f;
   float s = x * x;
   float t = x * (1.0f + s * (-0.333333333f + s * (0.133333333f + s * -0.0539682540f)));

@@ -101,6 +101,33 @@ KERNEL void kernel_residual(size_t N, size_t D, const float *restrict x, const f
   }
 }
 
+KERNEL void kernel_normalize_rows(size_t N, size_t D, const float *restrict x, float *restrict y,
+                                  float *restrict lengths) {
+  for (size_t n = 0; n < N; n++) {
+    float squares = 0;
+    for (size_t i = 0; i < D; i++) squares += x[n * D + i] * x[n * D + i];
+    float length = sqrtf(squares);
+    length = length < 1e-12f ? 1e-12f : length;
+    lengths[n] = length;
+    float inverse = 1.0f / length;
+    for (size_t i = 0; i < D; i++) y[n * D + i] = x[n * D + i] * inverse;
+  }
+}
+
+KERNEL void kernel_normalize_rows_backward(size_t N, size_t D, const float *restrict y, const float *restrict lengths,
+                                           const float *dy, int accumulating, float *dx) {
+  for (size_t n = 0; n < N; n++) {
+    const float *u = y + n * D, *g = dy + n * D;
+    float *out = dx + n * D;
+    float dot = 0, inverse = 1.0f / lengths[n];
+    for (size_t i = 0; i < D; i++) dot += u[i] * g[i];
+    if (accumulating)
+      for (size_t i = 0; i < D; i++) out[i] += (g[i] - u[i] * dot) * inverse;
+    else
+      for (size_t i = 0; i < D; i++) out[i] = (g[i] - u[i] * dot) * inverse;
+  }
+}
+
 KERNEL void kernel_column_squares(size_t N, size_t D, const float *restrict mean, const float *restrict x,
                                   float *restrict squares) {
   for (size_t n = 0; n < N; n++)

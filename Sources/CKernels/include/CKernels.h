@@ -57,6 +57,10 @@ void kernel_bias_silu_dropout(size_t N, size_t D, const float *bias, const uint8
 /// dx from dy and the pre-activation x; dbias += column sums; dx may be dy.
 void kernel_silu_dropout_backward(size_t N, size_t D, const float *x, const uint8_t *keep, float scale,
                                   const float *dy, float *dx, float *dbias);
+/// y = x·σ(x)
+void kernel_silu(size_t count, const float *x, float *y);
+/// dx from dy and x; dx may be dy.
+void kernel_silu_backward(size_t count, const float *x, const float *dy, float *dx);
 /// x_N2D += bias_2D (NULL: none); y_ND = x[:, :D] ∘ σ(x[:, D:])
 void kernel_bias_glu(size_t N, size_t D, const float *bias, float *x, float *y);
 /// dx_N2D from dy_ND and x_N2D; dbias_2D += column sums (NULL: none).
@@ -90,7 +94,7 @@ void kernel_cross_entropy(size_t N, size_t C, const float *logits, const int32_t
 void kernel_residual_norm(size_t N, size_t D, const float *x, const float *branch, const float *bias,
                           const uint8_t *keep, float scale, const float *gamma, const float *beta, float epsilon,
                           float *y, float *xhat, float *rstd);
-/// LayerNorm of x. xhat may be NULL-free scratch; y may not be x.
+/// LayerNorm of x: xhat = (x - mean)·rstd, y = xhat ∘ gamma + beta.
 void kernel_norm(size_t N, size_t D, const float *x, const float *gamma, const float *beta, float epsilon, float *y,
                  float *xhat, float *rstd);
 /// dx of LayerNorm; dgamma, dbeta += ; dx may be dy.
@@ -102,6 +106,12 @@ void kernel_bias_dropout_backward(size_t N, size_t D, const uint8_t *keep, float
 /// y = x + factor · ((branch + bias) ∘ keep · scale); y may be branch.
 void kernel_residual(size_t N, size_t D, const float *x, const float *branch, const float *bias,
                      const uint8_t *keep, float scale, float factor, float *y);
+
+/// Rows divided by their length (at least 1e-12): y = x / |x|; lengths_N = |x|.
+void kernel_normalize_rows(size_t N, size_t D, const float *x, float *y, float *lengths);
+/// dx = (dy - y·(y·dy)) / length; dx may be dy; added to dx when accumulating.
+void kernel_normalize_rows_backward(size_t N, size_t D, const float *y, const float *lengths, const float *dy,
+                                    int accumulating, float *dx);
 
 /// squares_D += Σ (x - mean_D)² over the rows.
 void kernel_column_squares(size_t N, size_t D, const float *mean, const float *x, float *squares);
@@ -123,6 +133,25 @@ void kernel_depthwise(size_t T, size_t D, size_t K, const float *x, const float 
 /// dweight_KD += Σ_t dy[t] ∘ x[t + k - K/2], x given as the padded copy of the forward pass.
 void kernel_depthwise_weight_gradient(size_t T, size_t D, size_t K, const float *padded, const float *dy,
                                       float *dweight);
+
+/// windows_T3D: row t holds x[t-1], x[t], x[t+1], zeros beyond the ends: what a convolution of width 3 multiplies.
+void kernel_windows3(size_t T, size_t D, const float *x, float *windows);
+/// dx[t] = the sum of the parts of dwindows that came from x[t].
+void kernel_windows3_backward(size_t T, size_t D, const float *dwindows, float *dx);
+/// y_CR = the transpose of x_RC.
+void kernel_transpose(size_t R, size_t C, const float *x, float *y);
+
+// ---- pooling.c
+
+/// mean_BD over the T rows of each sample of x.
+void kernel_mean_rows(size_t B, size_t T, size_t D, const float *x, float *mean);
+/// dx: every row of a sample gets dmean / T.
+void kernel_mean_rows_backward(size_t B, size_t T, size_t D, const float *dmean, float *dx);
+/// sums_BD = Σ_t weights_BT · x.
+void kernel_weighted_rows(size_t B, size_t T, size_t D, const float *weights, const float *x, float *sums);
+/// dweights_BT = x · dsums; dx = weights · dsums.
+void kernel_weighted_rows_backward(size_t B, size_t T, size_t D, const float *weights, const float *x,
+                                   const float *dsums, float *dweights, float *dx);
 
 // ---- optimizer.c
 
