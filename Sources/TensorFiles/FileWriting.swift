@@ -1,0 +1,111 @@
+import Diagnostics
+import Glibc
+
+/// Writing files so that a reader sees the old content or the whole new one, also after a crash.
+public enum FileWriting {
+  /// Replaces `path` by `bytes`, or leaves it untouched.
+  ///
+  /// - Throws: `.inputOutput` with the path and what the system said.
+  public static func writeAtomically(_ bytes: [UInt8], to path: String) throws(Failure) {
+    try writeAtomically(to: path) { sink throws(Failure) in try sink.write(bytes) }
+  }
+
+  /// Replaces `path` by what `body` writes, or leaves it untouched: a temporary file in the same folder is
+  /// written, flushed to disk and renamed, then the folder is flushed. If anything fails, also `body`, the
+  /// temporary file is removed.
+  ///
+  /// - Throws: what `body` throws, or `.inputOutput` with the path and what the system said.
+  public static func writeAtomically(
+    to path: String, _ body: (borrowing FileSink) throws(Failure) -> Void
+  ) throws(Failure) {
+    let (temporary, descriptor) = try openTemporary(beside: path)
+    do throws(Failure) {
+      try writeAndClose(descriptor, path, body)
+      guard rename(temporary, path) == 0 else {
+        throw Failure.system(errno, path, "replacing the file failed")
+      }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    try synchronizeFolder(folder(of: path))
+  }
+
+  /// Flushes a folder's entries to disk, so that names created, renamed or removed in it survive a crash.
+  ///
+  /// - Throws: `.inputOutput`. File systems that know no such flush are let be.
+  public static func synchronizeFolder(_ path: String) throws(Failure) {
+    let descriptor = retryingInterrupted { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    guard descriptor >= 0 else { throw Failure.system(errno, path, "opening the folder failed") }
+    defer { close(descriptor) }
+    guard retryingInterrupted({ fsync(descriptor) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
+      throw Failure.system(errno, path, "flushing the folder to disk failed")
+    }
+  }
+
+  private static func writeAndClose(
+    _ descriptor: Int32, _ path: String, _ body: (borrowing FileSink) throws(Failure) -> Void
+  ) throws(Failure) {
+    do throws(Failure) {
+      try body(FileSink(descriptor: descriptor, path: path))
+      guard retryingInterrupted({ fsync(descriptor) }) == 0 else {
+        throw Failure.system(errno, path, "flushing to disk failed")
+      }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    // Network file systems report a full disk as late as here. An interrupted close has closed.
+    guard close(descriptor) == 0 || errno == EINTR else {
+      throw Failure.system(errno, path, "closing failed")
+    }
+  }
+
+  private static func openTemporary(beside path: String) throws(Failure) -> (name: String, descriptor: Int32)
+  {
+    while true {
+      let name = "\(folder(of: path))/.tmp-\(String(UInt64.random(in: 0...UInt64.max), radix: 16))"
+      // 0666: the process's umask decides, as for any other file.
+      let descriptor = retryingInterrupted { open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
+      if descriptor >= 0 { return (name, descriptor) }
+      guard errno == EEXIST else { throw Failure.system(errno, path, "creating the file failed") }
+    }
+  }
+
+  private static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}
+
+/// The open end of a file that is being written from front to back.
+public struct FileSink: ~Copyable {
+  private let descriptor: Int32
+  private let path: String
+
+  init(descriptor: Int32, path: String) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  /// Appends all the bytes, with one system call where the system takes them at once.
+  ///
+  /// - Throws: `.inputOutput` with the path and what the system said ("No space left on device").
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    var done = 0
+    while done < bytes.count {
+      let count = retryingInterrupted {
+        Glibc.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+      }
+      guard count >= 0 else { throw Failure.system(errno, path, "writing failed") }
+      done += count
+    }
+  }
+
+  /// Appends all the bytes.
+  ///
+  /// - Throws: as `write(_:)` of a raw buffer.
+  public func write(_ bytes: [UInt8]) throws(Failure) {
+    try bytes.withUnsafeBufferPointer { buffer throws(Failure) in try write(UnsafeRawBufferPointer(buffer)) }
+  }
+}
