@@ -43,7 +43,8 @@ public protocol Communicator: Sendable {
   /// Starts sending a block of floats to every rank and receiving one from each (MPI_Ialltoallv).
   ///
   /// The plan and both buffers must stay in place until the request has completed; `send` may be read but not
-  /// written meanwhile, `receive` neither.
+  /// written meanwhile, `receive` neither. The buffers must not overlap, and not be one even when nothing is sent
+  /// (Open MPI would take equal addresses for MPI_IN_PLACE, on this rank alone, and hang).
   func startAllToAll(
     _ plan: ExchangePlan, send: UnsafePointer<Float>, receive: UnsafeMutablePointer<Float>
   ) throws(Failure) -> Request

@@ -35,6 +35,8 @@ public final class OrderedReduction<C: Communicator> {
   private var gatherRequest = C.Request()
   /// The other ranks' roots, cut to this rank's slice.
   private let received: AlignedFloats
+  /// What a rank without a root sends none of: MPI wants another address than `received`.
+  private let nothing = AlignedFloats(count: 0)
   /// Where each root of the whole tree, cut to this rank's slice, begins; in tree order.
   private let pieces: UnsafeMutablePointer<UnsafePointer<Float>>
   private let ownPieces: Range<Int>
@@ -106,8 +108,8 @@ public final class OrderedReduction<C: Communicator> {
     precondition(roots.count == localRoots.count, "\(localRoots.count) roots expected, not \(roots.count)")
     for (piece, root) in zip(ownPieces, roots) { pieces[piece] = root + slice.lowerBound }
     for (round, plan) in exchanges.enumerated() {
-      // A rank with fewer roots than others sends nothing in the last rounds, from any address.
-      let root = round < roots.count ? roots[round] : UnsafePointer(received.start)
+      // A rank with fewer roots than others sends nothing in the last rounds.
+      let root = round < roots.count ? roots[round] : UnsafePointer(nothing.start)
       requests[round] = try communicator.startAllToAll(plan, send: root, receive: received.start)
     }
   }

@@ -46,6 +46,7 @@ public struct SoloGroup: Communicator {
     _ plan: ExchangePlan, send: UnsafePointer<Float>, receive: UnsafeMutablePointer<Float>
   ) throws(Failure) -> Request {
     precondition(plan.ranks == 1 && plan.sendCounts[0] == plan.receiveCounts[0], "a plan for one rank")
+    precondition(send != UnsafePointer(receive), "an all-to-all is not in place")
     (receive + Int(plan.receiveOffsets[0])).update(
       from: send + Int(plan.sendOffsets[0]), count: Int(plan.sendCounts[0]))
     return Request()

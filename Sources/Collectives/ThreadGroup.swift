@@ -102,6 +102,7 @@ public struct ThreadGroup: Communicator {
     _ plan: ExchangePlan, send: UnsafePointer<Float>, receive: UnsafeMutablePointer<Float>
   ) throws(Failure) -> Request {
     precondition(plan.ranks == size, "a plan for \(plan.ranks) ranks in a group of \(size)")
+    precondition(send != UnsafePointer(receive), "an all-to-all is not in place")
     var request = Request()
     request.sequence = try shared.start(Contribution(allToAll: plan, send, receive), of: rank)
     return request

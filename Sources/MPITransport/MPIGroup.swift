@@ -97,6 +97,7 @@ public final class MPIGroup: Communicator {
     _ plan: ExchangePlan, send: UnsafePointer<Float>, receive: UnsafeMutablePointer<Float>
   ) throws(Failure) -> Request {
     precondition(plan.ranks == size, "a plan for \(plan.ranks) ranks in a group of \(size)")
+    precondition(send != UnsafePointer(receive), "an all-to-all is not in place")
     var request = Request()
     try check(
       cmpi_start_all_to_all(
