@@ -8,9 +8,10 @@ extension ConfigurationKey {
     onResume: OnResume = .fixed, where allowed: @escaping @Sendable (Value) -> Bool = { _ in true },
     _ help: String
   ) -> ConfigurationKey {
-    let bounds = range.upperBound == .max ? "of \(range.lowerBound) or more" : spelled(range)
-    return ConfigurationKey(
-      name, help, expected: "\(article(form)) \(form) number \(bounds)", onResume: onResume,
+    ConfigurationKey(
+      name, help,
+      expected: "\(article(form)) \(form) number from \(range.lowerBound) to \(range.upperBound)",
+      onResume: onResume,
       read: { text, configuration in
         guard let value = wholeNumber(text, as: Value.self), range.contains(value), allowed(value)
         else { return false }
@@ -66,10 +67,6 @@ extension ConfigurationKey {
         return true
       },
       write: { $0[keyPath: path].rawValue })
-  }
-
-  private static func spelled<Value: FixedWidthInteger>(_ range: ClosedRange<Value>) -> String {
-    "from \(range.lowerBound) to \(range.upperBound)"
   }
 
   private static func article(_ word: String) -> String { "aeiou".contains(word.first ?? "x") ? "an" : "a" }

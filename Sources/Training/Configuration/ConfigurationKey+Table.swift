@@ -62,7 +62,7 @@ extension ConfigurationKey {
     integer(
       "train.segment_length", \.train.segmentLength, in: 1...65_536, "frames of a training segment"),
     integer(
-      "train.seed", \.train.seed, in: 0...UInt64.max,
+      "train.seed", \.train.seed, in: 0...UInt64(Int64.max),
       "what every random number and the train/validation split come from"),
     integer(
       "train.shards", \.train.shards, in: 1...65_536,

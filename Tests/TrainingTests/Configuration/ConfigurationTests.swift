@@ -166,7 +166,11 @@ import Training
       "train.reduction=ring",
       "--set train.reduction=ring: train.reduction: expected ordered or mpi, found 'ring'"
     ),
-    ("train.seed=", "--set train.seed=: train.seed: expected a whole number of 0 or more, found nothing"),
+    (
+      "train.seed=",
+      "--set train.seed=: train.seed: expected a whole number from 0 to "
+        + "9223372036854775807, found nothing"
+    ),
     (
       "train.shards=3",
       "--set train.shards=3: train.shards: 3 shards do not divide train.batch_size 32; "

@@ -1,0 +1,70 @@
+/// What is said and how: the sequence of phases, their durations, accents and stresses.
+///
+/// Syllables of onset, vowel and coda follow one another in phrases, with a short pause after each; the
+/// pitch falls through a phrase. The sounds are drawn at random, so no two utterances say the same.
+package struct UtteranceScript: Sendable {
+  /// One phase, spoken.
+  package struct Step: Sendable {
+    package var phase: Phoneme.Phase
+    /// Whether the speaker's habits of articulation shape the target: true of vowels.
+    package var isVowel: Bool
+    /// The duration in postures of 5 ms.
+    package var postures: Int
+    /// The pitch relative to the speaker's mean, in semitones.
+    package var pitch: Float
+    /// The strength of the voice, 1 on average.
+    package var stress: Float
+  }
+
+  /// The phases in the order they are spoken; together at least as long as `samples`.
+  package var steps: [Step]
+  /// The length of the audio in samples.
+  package var samples: Int
+
+  /// A script by hand.
+  package init(steps: [Step], samples: Int) {
+    self.steps = steps
+    self.samples = samples
+  }
+
+  /// What a speaker says in one utterance of so many samples.
+  package init(key: SynthesisKey, voice: SpeakerVoice, samples: Int) {
+    var draws = key.draws(.script)
+    // The mood of the day: the pitch and the pace differ from one recording to the next.
+    let mood = draws.normal(deviation: 1.2)
+    let pace = voice.pace * draws.logUniform(0.9...1.11)
+    let needed = (samples + Posture.samples - 1) / Posture.samples
+    var spoken = 0
+    steps = []
+    self.samples = samples
+
+    func speak(_ phoneme: Phoneme, pitch: Float, stress: Float) {
+      for phase in phoneme.phases {
+        let milliseconds = phase.milliseconds * (0.75 + 0.25 * stress) / pace * draws.logUniform(0.8...1.25)
+        let postures = max(1, Int((milliseconds / 5).rounded()))
+        steps.append(
+          Step(
+            phase: phase, isVowel: phoneme.isVowel, postures: postures, pitch: mood + pitch, stress: stress))
+        spoken += postures
+      }
+    }
+
+    while spoken < needed {
+      let syllables = 3 + draws.integer(below: 6)
+      for syllable in 0..<syllables {
+        let fall = voice.pitchRange * (0.6 - 1.2 * Float(syllable) / Float(syllables))
+        let accent = fall + 0.6 * voice.pitchRange * draws.normal()
+        let stress = draws.uniform(0.6...1.3)
+        if draws.chance(0.85) { speak(draws.pick(Phoneme.onsets), pitch: accent, stress: stress) }
+        speak(draws.pick(Phoneme.vowels), pitch: accent, stress: stress)
+        if draws.chance(0.35) { speak(draws.pick(Phoneme.codas), pitch: accent, stress: stress) }
+      }
+      speak(.pause, pitch: -0.6 * voice.pitchRange, stress: 1)
+    }
+  }
+}
+
+extension Phoneme {
+  /// Whether this is one of the vowels.
+  var isVowel: Bool { phases.count == 1 && phases[0].voicing == 1 }
+}
