@@ -93,6 +93,12 @@ final class GradientTree: @unchecked Sendable {
     for slot in rootSlots { roots.append(UnsafePointer(buffers[slot]!)) }
   }
 
+  /// The sum of the roots, in order: what a rank brings to a sum that has no order.
+  func sumRoots(into sum: UnsafeMutablePointer<Float>) {
+    sum.update(repeating: 0, count: count)
+    for root in roots { kernel_add(count, root, sum) }
+  }
+
   private func newBuffer() -> UnsafeMutablePointer<Float> {
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 4), alignment: 64)
       .bindMemory(to: Float.self, capacity: count)
