@@ -23,7 +23,7 @@ extension ConfigurationKey {
       where: { (0..<1).contains($0) }, "dropout probability"),
     limit(
       "model.encoder.parameter_limit", \.model.encoder.parameterLimit,
-      "the most parameters the encoder may have, checked before training"),
+      "the encoder must have fewer parameters than this; checked before training"),
     choice("model.pooling.kind", \.model.pooling.kind, "how frames become one vector"),
     integer(
       "model.pooling.attention", \.model.pooling.attention, in: 1...65_536,

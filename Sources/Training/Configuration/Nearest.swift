@@ -1,10 +1,10 @@
 /// Finds what a person most likely meant by a misspelt name.
-enum Nearest {
+public enum Nearest {
   /// The candidate nearest to `name`, if one is near enough to be meant.
   ///
   /// A dotted candidate is also compared by its last part alone, so that `batch_sise` finds
   /// `train.batch_size`.
-  static func match(_ name: String, among candidates: [String]) -> String? {
+  public static func match(_ name: String, among candidates: [String]) -> String? {
     let leaf = lastPart(name)
     var best: (candidate: String, distance: Int)?
     for candidate in candidates {

@@ -1,0 +1,9 @@
+import Collectives
+import Diagnostics
+
+extension TrainJob {
+  /// Does the work of `train`.
+  public func run<C: Communicator>(_ group: C, console: Console) throws {
+    throw Failure(.internalError, "train is not part of this build")
+  }
+}
