@@ -134,8 +134,8 @@ def make(model, frames, train, seed):
         "computed_in": "float64, stored as float32",
         "noise": json.dumps({key: hole for key, hole in holes.items() if train or key.startswith("grad.")}),
     }
-    distances = {"loss": cases.relative(rounded.loss, exact.loss), "logits": cases.relative(rounded.logits, exact.logits)}
-    distances["eval_logits"] = cases.relative(rounded.eval_logits, exact.eval_logits)
+    results = ("loss", "logits", "eval_logits")
+    distances = {key: cases.relative(getattr(rounded, key), getattr(exact, key)) for key in results}
     for key, gradient in exact.gradients.items():
         distances[f"grad.{key}"] = cases.relative(rounded.gradients[key], gradient, holes.get(f"grad.{key}"))
     if train:
@@ -153,10 +153,8 @@ def make(model, frames, train, seed):
             distances[f"step10.{key}"] = cases.relative(rounded.after_steps[key], value, holes.get(f"step10.{key}"))
         for a, b in zip(rounded.step_losses, exact.step_losses):
             distances["step_losses"] = max(distances.get("step_losses", 0), abs(a - b) / b)
-    stored = {
-        key: (value.float() if value.is_floating_point() else value).contiguous() for key, value in tensors.items()
-    }
-    return stored, metadata, distances
+    stored = {key: (value.float() if value.is_floating_point() else value) for key, value in tensors.items()}
+    return {key: value.contiguous() for key, value in stored.items()}, metadata, distances
 
 
 def sort_header(path):
@@ -195,7 +193,7 @@ def main():
             if distances[worst] < cases.WELL_CONDITIONED:
                 break
         else:
-            raise SystemExit(f"{stem}: float32 is off by {distances[worst]:.1e} in {worst} with each of {cases.SEEDS} seeds")
+            raise SystemExit(f"{stem}: with each of {cases.SEEDS} seeds float32 is far off, now in {worst}")
         path = options.output / f"{stem}.safetensors"
         save_file(tensors, path, metadata)
         sort_header(path)
