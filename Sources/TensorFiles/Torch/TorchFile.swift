@@ -68,7 +68,9 @@ public enum TorchFile {
     var reader = TorchTensorReader()
     var tensors = NamedTensors()
     for (name, view) in try archive.stateDict() {
-      guard tensors[name] == nil else { throw Failure(.badData, "\(path): the name \"\(name)\" comes twice") }
+      guard tensors[name] == nil else {
+        throw Failure(.badData, "\(path): the name \(name.quoted) comes twice")
+      }
       tensors[name] = try reader.tensor(view, of: &archive)
     }
     return tensors
@@ -102,7 +104,7 @@ extension TorchArchive {
           if case .dictionary = value { "; this is a whole checkpoint: save its state dict alone" } else {
             ""
           }
-        throw Failure(.badData, "\(file.path): entry \"\(name)\" is \(value.kind), not a tensor\(advice)")
+        throw Failure(.badData, "\(file.path): entry \(name.quoted) is \(value.kind), not a tensor\(advice)")
       }
       views.append((name, arena.tensors[tensor]))
     }
