@@ -84,15 +84,15 @@ private struct Specimen {
       try specimen.read([entry + 16: specimen.bytes[entry + 16] ^ 1])
     }
     // data/0 becomes data/1.
-    expectFailure(saying: "no member t/data/0") { try specimen.read([entry + 46 + 7: UInt8(ascii: "1")]) }
+    expectFailure(saying: "no member \"t/data/0\"") { try specimen.read([entry + 46 + 7: UInt8(ascii: "1")]) }
     expectFailure(saying: "top folder") { try specimen.read([entry + 46: UInt8(ascii: "u")]) }
   }
 
   @Test func payloads() throws {
     let payload = try #require(specimen.bytes.firstRange(of: Array(repeating: 1, count: 16))).lowerBound
-    expectFailure(saying: "data/0 is damaged: its CRC-32") { try specimen.read([payload: 2]) }
+    expectFailure(saying: "\"data/0\" is damaged: its CRC-32") { try specimen.read([payload: 2]) }
     let pickle = try #require(specimen.bytes.firstRange(of: Array("FloatStorage".utf8))).lowerBound
-    expectFailure(saying: "data.pkl is damaged: its CRC-32") {
+    expectFailure(saying: "\"t/data.pkl\" is damaged: its CRC-32") {
       try specimen.read([pickle: UInt8(ascii: "H")])
     }
   }
@@ -115,7 +115,7 @@ private struct Specimen {
     expectFailure(saying: "top folder") {
       try Specimen.read(zip([("data.pkl", pickle), ("data/0", storage), ("version", version)]))
     }
-    expectFailure(saying: "t/data/0 has 16 bytes, 5 elements of F32 take 20") {
+    expectFailure(saying: "\"t/data/0\" has 16 bytes, 5 elements of F32 take 20") {
       try Specimen.read(
         torchFile(
           pickle: Pickle.whole(Pickle.tensor(Pickle.storage(count: 5), shape: [5], stride: [1])),

@@ -64,12 +64,19 @@ public enum TorchFile {
   ///
   /// - Throws: `.missingInput`, `.inputOutput`, or `.badData`, naming the entry that is no tensor.
   public static func readStateDict(path: String) throws(Failure) -> NamedTensors {
-    var archive = try TorchArchive(try InputFile(path: path))
+    try readStateDict(in: try InputFile(path: path))
+  }
+
+  /// Reads the state dict of an open file.
+  ///
+  /// - Throws: as `readStateDict(path:)`.
+  public static func readStateDict(in file: InputFile) throws(Failure) -> NamedTensors {
+    var archive = try TorchArchive(file)
     var reader = TorchTensorReader()
     var tensors = NamedTensors()
     for (name, view) in try archive.stateDict() {
       guard tensors[name] == nil else {
-        throw Failure(.badData, "\(path): the name \(name.quoted) comes twice")
+        throw Failure(.badData, "\(file.path): the name \(name.quoted) comes twice")
       }
       tensors[name] = try reader.tensor(view, of: &archive)
     }
