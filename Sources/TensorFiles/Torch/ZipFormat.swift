@@ -64,9 +64,8 @@ struct ZipEndRecord {
     let offset = record.littleEndian(UInt32.self, at: 16)
 
     let large = try Self.zip64Record(before: end, reading: &window)
-    guard large == nil || disks.allSatisfy({ $0 == 0 || $0 == .max }), large != nil || disks == [0, 0],
-      counts[0] == counts[1]
-    else { throw Failure(.badData, "\(path): is one part of a zip file split over several") }
+    let isSplit = disks.contains { $0 != 0 && (large == nil || $0 != .max) } || counts[0] != counts[1]
+    guard !isSplit else { throw Failure(.badData, "\(path): is one part of a zip file split over several") }
 
     // A field of the small record is either its own or, all ones, a pointer to the large one.
     memberCount = try Self.agree(Int(counts[0]), Int(UInt16.max), large?.memberCount, path)
