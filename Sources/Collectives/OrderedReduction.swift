@@ -135,8 +135,10 @@ public final class OrderedReduction<C: Communicator> {
   ///   - part: elements of the flat buffer within `slice`.
   ///   - output: where the sum of element `part.lowerBound` goes. May be that very element of a root: in place.
   public func sum(_ part: Range<Int>, into output: UnsafeMutablePointer<Float>) {
-    precondition(slice.lowerBound <= part.lowerBound && part.upperBound <= slice.upperBound, "\(part) in \(slice)")
-    treeSum(UnsafePointer(pieces), offset: part.lowerBound - slice.lowerBound, count: part.count, into: output)
+    precondition(
+      slice.lowerBound <= part.lowerBound && part.upperBound <= slice.upperBound, "\(part) in \(slice)")
+    treeSum(
+      UnsafePointer(pieces), offset: part.lowerBound - slice.lowerBound, count: part.count, into: output)
   }
 
   /// Waits for the roots and sums the whole slice.

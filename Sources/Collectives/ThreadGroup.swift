@@ -41,7 +41,8 @@ public struct ThreadGroup: Communicator {
       }
       if !started {
         shared.leave(
-          rank, with: Result<T, any Error>.failure(Failure(.internalError, "no thread to be had for rank \(rank)")))
+          rank,
+          with: Result<T, any Error>.failure(Failure(.internalError, "no thread to be had for rank \(rank)")))
       }
     }
     if let failure = shared.waitForAll() { throw failure }
@@ -57,7 +58,8 @@ public struct ThreadGroup: Communicator {
     try shared.lend(UnsafeRawBufferPointer(bytes), by: rank) { lent throws(Failure) in
       guard lent[root].count == bytes.count else {
         throw Failure(
-          .internalError, "rank \(root) broadcasts \(lent[root].count) bytes, rank \(rank) expects \(bytes.count)")
+          .internalError,
+          "rank \(root) broadcasts \(lent[root].count) bytes, rank \(rank) expects \(bytes.count)")
       }
       if rank != root { bytes.copyMemory(from: lent[root]) }
     }
@@ -91,7 +93,8 @@ public struct ThreadGroup: Communicator {
             .internalError,
             "rank \(peer) gives \(lent[peer].count) bytes, rank \(rank) expects \(counts[peer])")
         }
-        UnsafeMutableRawBufferPointer(rebasing: all[offset..<offset + counts[peer]]).copyMemory(from: lent[peer])
+        UnsafeMutableRawBufferPointer(rebasing: all[offset..<offset + counts[peer]]).copyMemory(
+          from: lent[peer])
         offset += counts[peer]
       }
     }

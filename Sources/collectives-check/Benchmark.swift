@@ -17,7 +17,9 @@ func benchmark<C: Communicator>(_ group: C, shards: Int = 8) throws {
     let rootPointers = roots.map { UnsafePointer($0) }
     let parameters = floats(count)
     let gradients = UnsafeMutableBufferPointer(start: floats(count), count: count)
-    defer { for memory in roots + [parameters, gradients.baseAddress].compactMap({ $0 }) { memory.deallocate() } }
+    defer {
+      for memory in roots + [parameters, gradients.baseAddress].compactMap({ $0 }) { memory.deallocate() }
+    }
 
     let repetitions = megabytes < 1 ? 400 : megabytes < 10 ? 100 : 40
     var times = Times()
