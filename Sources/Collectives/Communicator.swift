@@ -7,7 +7,7 @@ import Diagnostics
 /// this rank alone are programming errors and trap; what goes wrong between ranks throws.
 ///
 /// Nothing in the calls of a training step (`startAllToAll`, `startAllGather`, `test`, `wait`, `allReduceSum`)
-/// allocates: counts and offsets live in plans built once.
+/// allocates here (Open MPI itself does, a little): counts and offsets live in plans built once.
 public protocol Communicator: Sendable {
   /// A non-blocking exchange in flight, or a completed one.
   associatedtype Request: ExchangeRequest
