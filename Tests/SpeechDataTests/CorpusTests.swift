@@ -48,7 +48,7 @@ struct CorpusTests {
     #expect(try Corpus.open(made.source).members(ofShard: 0, of: 1) == [0])
   }
 
-  @Test("gives every frame of every utterance, packed or not, transposed or cut out of a larger storage")
+  @Test("gives every frame of every utterance, packed or not")
   func frames() throws {
     let made = try TestCorpus(count: 30)
     try made.pack(4)

@@ -76,6 +76,31 @@ struct PackTests {
     #expect(try made.folder.contents("packed").map { try bytes("\(made.packed)/\($0)") } == reference)
   }
 
+  @Test("can be killed in the middle and started again")
+  func killed() async throws {
+    // Four files, of which the kernel lets a process write only the smaller ones before it kills it.
+    let made = try TestCorpus(count: 25, tests: nil)
+    try made.pack(4, threads: 1)
+    let names = made.folder.contents("packed")
+    let reference = try names.map { try bytes("\(made.packed)/\($0)") }
+    let limit = try #require(reference.dropFirst().map(\.count).sorted().dropLast().last)
+    try FileManager.default.removeItem(atPath: made.packed)
+    await #expect(processExitsWith: .signal(SIGXFSZ)) {
+      [source = made.source as String, packed = made.packed as String, limit = limit as Int] in
+      signal(SIGXFSZ, SIG_DFL)
+      var deadly = sigset_t()
+      sigaddset(&deadly, SIGXFSZ)
+      pthread_sigmask(SIG_UNBLOCK, &deadly, nil)  // the threads of a test have signals blocked
+      limitResource(RLIMIT_FSIZE, to: rlim_t(limit))
+      try Packer(source: source, output: packed, files: 4).run(threads: 3) { _, _ in }
+    }
+    #expect(made.folder.contents("packed").contains { $0.contains(".partial-") })
+    #expect(failure { _ = try Corpus.open(made.packed) }?.kind == .missingInput)
+    try made.pack(4)
+    #expect(made.folder.contents("packed") == names)
+    #expect(try names.map { try bytes("\(made.packed)/\($0)") } == reference)
+  }
+
   @Test("goes on after a failure, once the bad file is mended")
   func mended() throws {
     let made = try TestCorpus(count: 25)

@@ -29,7 +29,8 @@ final class PackedFrames: Sendable {
 
   /// Maps the files that hold `indices` and verifies the checksums of just these utterances, in file order.
   func prepare(_ indices: [Int], threads: Int, progress: (_ done: Int, _ total: Int) -> Void) throws {
-    let inFileOrder = indices.sorted {
+    let pending = state.withLock { state in indices.filter { !state.isPrepared[$0] } }
+    let inFileOrder = pending.sorted {
       (places[$0].file, places[$0].offset) < (places[$1].file, places[$1].offset)
     }
     for file in Set(inFileOrder.map { places[$0].file }).sorted() {
@@ -45,7 +46,7 @@ final class PackedFrames: Sendable {
       done.advance()
     }
     state.withLock { state in
-      for index in indices { state.isPrepared[index] = true }
+      for index in pending { state.isPrepared[index] = true }
     }
   }
 

@@ -153,6 +153,8 @@ public struct Packer: Sendable {
   // MARK: - One file
 
   private static let temporaryMark = ".partial-"
+  /// Bytes after which the disk is told to begin.
+  private static let writeBehind = 8 << 20
 
   /// Writes one file: the rows as they are read, then the front, whose checksums are only known then.
   private func write(
@@ -180,10 +182,16 @@ public struct Packer: Sendable {
   ) throws {
     let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
     try file.allocate(front.header.fileBytes)
+    var startedUpTo = 0
     for i in front.entries.indices {
       let rows = try FeatureFile.read(front.paths[i], frames: front.entries[i].frames, in: source, buffer)
       front.entries[i].checksum = rows.checksum
       try file.write(rows.bytes, at: front.entries[i].offset)
+      let end = front.entries[i].offset + rows.bytes.count
+      if end - startedUpTo >= Self.writeBehind {
+        file.startWriting(startedUpTo..<end)
+        startedUpTo = end
+      }
       done.advance()
     }
     try front.encoded().withUnsafeBytes { try file.write($0, at: 0) }
