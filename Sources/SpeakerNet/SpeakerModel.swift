@@ -69,9 +69,11 @@ public struct SpeakerModel: Sendable {
     return (y_BC, result)
   }
 
-  /// A slice's part of the loss in evaluation.
-  public func evaluate(_ mels_N40: Matrix, labels: UnsafePointer<Int32>, _ pass: inout Pass) -> Loss.Result {
-    loss(logits(mels_N40, &pass), labels: labels, gradient: nil, pass)
+  /// The loss of one row of logits, and whether its largest is the label's.
+  public func loss(ofRow row: Int, of logits_BC: Matrix, label: Int, _ pass: Pass) -> Loss.Result {
+    withUnsafePointer(to: Int32(label)) { label in
+      loss(logits_BC.rows(row..<row + 1), labels: label, gradient: nil, pass)
+    }
   }
 }
 

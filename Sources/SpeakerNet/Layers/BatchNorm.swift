@@ -92,5 +92,7 @@ public struct BatchNorm: Layer {
   }
 
   /// Rows of the whole batch: every sample has as many as those of this slice.
-  private func globalRows(_ x: Matrix, _ pass: Pass) -> Int { x.rows / pass.samples * pass.globalSamples }
+  private func globalRows(_ x: Matrix, _ pass: Pass) -> Int {
+    x.rows / max(1, pass.samples) * pass.globalSamples
+  }
 }

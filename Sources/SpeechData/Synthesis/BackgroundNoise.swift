@@ -43,7 +43,8 @@ package struct BackgroundNoise: Sendable {
     var hum = Biquad.peak(humCentre, q: humCentre / humBandwidth, decibels: humDecibels)
     noise.withUnsafeMutableBufferPointer { hum.filter($0) }
     wander(&noise, key)
-    let gain = (speechPower * pow(10, -signalToNoise / 10) / max(noise.meanSquare, .leastNormalMagnitude)).squareRoot()
+    let gain = (speechPower * pow(10, -signalToNoise / 10) / max(noise.meanSquare, .leastNormalMagnitude))
+      .squareRoot()
     for n in noise.indices { noise[n] *= gain }
     return noise
   }

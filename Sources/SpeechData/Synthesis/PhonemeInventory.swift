@@ -36,7 +36,8 @@ extension Phoneme {
     fricative("f", [340, 1100, 2080, 3300], flat: 0.06),
     fricative("v", [220, 1100, 2080, 3300], flat: 0.03, voicing: 0.35),
     fricative("θ", [320, 1290, 2540, 3300], centre: 6500, bandwidth: 3000, band: 0.03, flat: 0.04),
-    fricative("ð", [270, 1290, 2540, 3300], centre: 6500, bandwidth: 3000, band: 0.02, flat: 0.02, voicing: 0.4),
+    fricative(
+      "ð", [270, 1290, 2540, 3300], centre: 6500, bandwidth: 3000, band: 0.02, flat: 0.02, voicing: 0.4),
     fricative("s", [320, 1390, 2530, 3300], centre: 6000, bandwidth: 2200, band: 0.5),
     fricative("z", [240, 1390, 2530, 3300], centre: 6000, bandwidth: 2200, band: 0.25, voicing: 0.3),
     fricative("ʃ", [300, 1840, 2750, 3300], centre: 3000, bandwidth: 1600, band: 0.5),
@@ -50,12 +51,12 @@ extension Phoneme {
   ]
 
   static let stops: [Phoneme] = [
-    stop("p", [400, 1100, 2150, 3300], Frication(centre: 1000, bandwidth: 1500, band: 0.1, flat: 0.2)),
-    stop("b", [200, 1100, 2150, 3300], Frication(centre: 1000, bandwidth: 1500, band: 0.1, flat: 0.1), voiced: true),
-    stop("t", [400, 1600, 2600, 3300], Frication(centre: 4800, bandwidth: 2500, band: 0.9, flat: 0)),
-    stop("d", [200, 1600, 2600, 3300], Frication(centre: 4000, bandwidth: 2500, band: 0.6, flat: 0), voiced: true),
-    stop("k", [300, 1990, 2850, 3300], Frication(centre: 2500, bandwidth: 900, band: 0.8, flat: 0)),
-    stop("g", [200, 1990, 2850, 3300], Frication(centre: 2500, bandwidth: 900, band: 0.5, flat: 0), voiced: true),
+    stop("p", [400, 1100, 2150, 3300], centre: 1000, bandwidth: 1500, band: 0.1, flat: 0.2),
+    stop("b", [200, 1100, 2150, 3300], centre: 1000, bandwidth: 1500, band: 0.1, flat: 0.1, voiced: true),
+    stop("t", [400, 1600, 2600, 3300], centre: 4800, bandwidth: 2500, band: 0.9),
+    stop("d", [200, 1600, 2600, 3300], centre: 4000, bandwidth: 2500, band: 0.6, voiced: true),
+    stop("k", [300, 1990, 2850, 3300], centre: 2500, bandwidth: 900, band: 0.8),
+    stop("g", [200, 1990, 2850, 3300], centre: 2500, bandwidth: 900, band: 0.5, voiced: true),
   ]
 
   /// Silence between phrases.
@@ -96,13 +97,14 @@ extension Phoneme {
 
   /// A closure, a burst of 10 ms and, without voice, the breath until the vocal folds come together.
   private static func stop(
-    _ symbol: String, _ formants: SIMD4<Float>, _ burst: Frication, voiced: Bool = false
+    _ symbol: String, _ formants: SIMD4<Float>, centre: Float, bandwidth: Float, band: Float,
+    flat: Float = 0, voiced: Bool = false
   ) -> Phoneme {
     let closure = Phase(
       formants: formants, bandwidths: [voiced ? 60 : 300, 120, 180, 300], voicing: voiced ? 0.2 : 0,
       milliseconds: voiced ? 55 : 70)
     var release = closure
-    release.frication = burst
+    release.frication = Frication(centre: centre, bandwidth: bandwidth, band: band, flat: flat)
     release.milliseconds = 10
     var breath = closure
     breath.aspiration = 0.1

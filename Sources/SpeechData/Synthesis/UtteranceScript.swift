@@ -21,10 +21,13 @@ package struct UtteranceScript: Sendable {
   /// The length of the audio in samples.
   package var samples: Int
 
-  /// A script by hand.
-  package init(steps: [Step], samples: Int) {
-    self.steps = steps
-    self.samples = samples
+  /// One sound, its first phase held for so many postures of 5 ms.
+  package init(holding phoneme: Phoneme, postures: Int, pitch: Float = 0) {
+    steps = [
+      Step(
+        phase: phoneme.phases[0], isVowel: phoneme.isVowel, postures: postures, pitch: pitch, stress: 1)
+    ]
+    samples = postures * Posture.samples
   }
 
   /// What a speaker says in one utterance of so many samples.

@@ -30,6 +30,8 @@ public struct RunProgress: Equatable, Sendable {
   public var shards: Int
   /// The kernel sets in use, one name per rank: other kernels give other low bits.
   public var kernels: [String]
+  /// Training figures since the last line of the metrics, so that the next line is that of an undisturbed run.
+  public var window = MetricsWindow()
 
   /// The progress of a run after `step` steps.
   public init(step: Int, best: BestResult? = nil, seed: UInt64, shards: Int, kernels: [String] = []) {
@@ -52,5 +54,23 @@ public struct BestResult: Equatable, Sendable {
   public init(accuracy: Double, step: Int) {
     self.accuracy = accuracy
     self.step = step
+  }
+}
+
+/// Training figures summed up for the next line of the metrics.
+public struct MetricsWindow: Equatable, Sendable {
+  /// Steps in it.
+  public var steps = 0
+  /// Sums of the batches' losses and accuracies.
+  public var loss = 0.0, accuracy = 0.0
+
+  /// An empty window.
+  public init() {}
+
+  /// Takes in one step.
+  public mutating func add(loss: Float, accuracy: Float) {
+    steps += 1
+    self.loss += Double(loss)
+    self.accuracy += Double(accuracy)
   }
 }

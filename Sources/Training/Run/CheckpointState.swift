@@ -31,6 +31,10 @@ struct CheckpointState: Equatable {
       "seed": .integer(Int(progress.seed)),
       "shards": .integer(progress.shards),
       "kernels": .array(progress.kernels.map(JSON.string)),
+      "window": [
+        "steps": .integer(progress.window.steps), "loss": .number(progress.window.loss),
+        "accuracy": .number(progress.window.accuracy),
+      ],
       "files": .object(
         JSONObject(
           files.map { file in
@@ -68,6 +72,9 @@ struct CheckpointState: Equatable {
     progress = RunProgress(
       step: try field("step", json["step"]?.int, "a number"), best: best, seed: seed,
       shards: try field("shards", json["shards"]?.int, "a number"), kernels: kernels.compactMap(\.string))
+    progress.window.steps = try field("window.steps", json["window"]?["steps"]?.int, "a number")
+    progress.window.loss = try field("window.loss", json["window"]?["loss"]?.double, "a number")
+    progress.window.accuracy = try field("window.accuracy", json["window"]?["accuracy"]?.double, "a number")
     files = try field("files", json["files"]?.object, "sizes and checksums by file name").map { name, value in
       let byteCount = try field("files.\(name).bytes", value["bytes"]?.int, "a number")
       let crc32 = try field(

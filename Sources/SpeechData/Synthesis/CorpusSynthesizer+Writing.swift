@@ -1,0 +1,158 @@
+import Diagnostics
+import Dispatch
+import Foundation
+import Synchronization
+import TensorFiles
+
+// A corpus is written into the folder `NAME.partial` beside the one asked for, which takes its name when
+// everything is there. So a folder under its final name is whole, and an interrupted run is continued.
+extension CorpusSynthesizer {
+  /// Writes the corpus in the homework's layout: `metadata.json`, `mapping.json`, `testdata.json`,
+  /// `uttr-*.pt`; also `test_answers.csv`, the test utterances' speakers in the form of a submission, and
+  /// `synthesis.json`, the parameters. A folder that holds this very corpus is left as it is.
+  ///
+  /// - Parameters:
+  ///   - directory: does not exist, is empty, or holds this corpus.
+  ///   - threads: how many utterances are rendered side by side.
+  ///   - progress: called with the utterances done and all, from any thread but one call at a time.
+  /// - Throws: `.badData` if the folder holds anything else, `.inputOutput` if writing fails.
+  public func write(
+    to directory: String, threads: Int, progress: @Sendable (Int, Int) -> Void
+  ) throws(Failure) {
+    guard try prepare(directory) else { return }
+    try write(utterances: utterances, to: directory, threads: threads, progress: progress)
+    try finish(directory)
+  }
+
+  /// Makes the folder to write into. Of several processes that share the work one calls this, and the
+  /// others wait for it before they write.
+  ///
+  /// - Returns: false if the folder holds this very corpus already, and nothing is to be done.
+  /// - Throws: as `write(to:threads:progress:)`.
+  public func prepare(_ directory: String) throws(Failure) -> Bool {
+    let partial = Self.partial(directory)
+    switch try contents(of: directory) {
+    case .thisCorpus: return false
+    case .nothing: break
+    case .anotherCorpus(let what):
+      throw Failure(
+        .badData, "\(directory) holds another corpus (\(what)); remove it or choose another folder")
+    case .somethingElse:
+      throw Failure(
+        .badData, "\(directory) is not empty and holds no synthesized corpus; choose another folder")
+    }
+    switch try contents(of: partial) {
+    case .thisCorpus: return true
+    case .nothing: break
+    case .anotherCorpus:
+      try attempting("removing \(partial)") { try FileManager.default.removeItem(atPath: partial) }
+    case .somethingElse:
+      throw Failure(
+        .badData, "\(partial) is in the way and was not written by an interrupted synthesis; remove it")
+    }
+    try attempting("creating \(partial)") {
+      try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
+    }
+    try FileWriting.writeAtomically(
+      Array((parameters.serialized(indent: 2) + "\n").utf8), to: "\(partial)/\(Self.parametersFile)")
+    return true
+  }
+
+  /// Renders and writes some of the utterances, those that an interrupted run left included.
+  ///
+  /// - Throws: `.inputOutput` if writing fails.
+  public func write(
+    utterances: Range<Int>, to directory: String, threads: Int, progress: @Sendable (Int, Int) -> Void
+  ) throws(Failure) {
+    struct State {
+      var next: Int
+      var done = 0
+      var failure: Failure?
+    }
+    let partial = Self.partial(directory)
+    let state = Mutex(State(next: utterances.lowerBound))
+    DispatchQueue.concurrentPerform(iterations: max(1, threads)) { _ in
+      while true {
+        let number: Int? = state.withLock { state in
+          guard state.next < utterances.upperBound, state.failure == nil else { return nil }
+          defer { state.next += 1 }
+          return state.next
+        }
+        guard let number else { return }
+        do throws(Failure) {
+          try write(number, into: partial)
+          state.withLock { state in
+            state.done += 1
+            progress(state.done, utterances.count)
+          }
+        } catch {
+          state.withLock { $0.failure = $0.failure ?? error }
+        }
+      }
+    }
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  /// Writes the lists and gives the folder its name. Of several processes that share the work one calls
+  /// this, after all have written.
+  ///
+  /// - Throws: `.internalError` if an utterance was not written, `.inputOutput` if writing fails.
+  public func finish(_ directory: String) throws(Failure) {
+    let partial = Self.partial(directory)
+    for number in utterances {
+      let path = "\(partial)/\(utterance(number).fileName)"
+      guard FileManager.default.fileExists(atPath: path) else {
+        throw Failure(
+          .internalError, "\(path), utterance \(number), was not written before the corpus was finished")
+      }
+    }
+    for (name, text) in lists() {
+      try FileWriting.writeAtomically(Array(text.utf8), to: "\(partial)/\(name)")
+    }
+    guard rename(partial, directory) == 0 else {
+      throw Failure(
+        .inputOutput, "renaming \(partial) to \(directory) failed: \(String(cString: strerror(errno)))")
+    }
+  }
+
+  private func write(_ number: Int, into partial: String) throws(Failure) {
+    let utterance = utterance(number)
+    let path = "\(partial)/\(utterance.fileName)"
+    guard !FileManager.default.fileExists(atPath: path) else { return }
+    let mel = Tensor(float32: features(number), shape: [utterance.frames, LogMel.bands])
+    try TorchFile.writeTensor(mel, to: path)
+  }
+
+  // MARK: - What a folder holds
+
+  private enum Contents {
+    case nothing, thisCorpus, anotherCorpus(String), somethingElse
+  }
+
+  private static let parametersFile = "synthesis.json"
+
+  private static func partial(_ directory: String) -> String {
+    var name = directory[...]
+    while name.count > 1, name.last == "/" { name.removeLast() }
+    return name + ".partial"
+  }
+
+  private func contents(of directory: String) throws(Failure) -> Contents {
+    guard FileManager.default.fileExists(atPath: directory) else { return .nothing }
+    let names = try attempting("reading \(directory)") {
+      try FileManager.default.contentsOfDirectory(atPath: directory)
+    }
+    if names.isEmpty { return .nothing }
+    guard names.contains(Self.parametersFile) else { return .somethingElse }
+    let found = try JSON.read(path: "\(directory)/\(Self.parametersFile)")
+    return found == parameters ? .thisCorpus : .anotherCorpus(found.serialized())
+  }
+
+  private func attempting<Value>(_ what: String, _ body: () throws -> Value) throws(Failure) -> Value {
+    do {
+      return try body()
+    } catch {
+      throw Failure(.inputOutput, "\(what) failed: \(error.localizedDescription)")
+    }
+  }
+}

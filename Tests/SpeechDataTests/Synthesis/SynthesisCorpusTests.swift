@@ -1,0 +1,155 @@
+import Diagnostics
+import Foundation
+import SpeechData
+import Synchronization
+import TensorFiles
+import Testing
+
+struct SynthesisCorpusTests {
+  let corpus: CorpusSynthesizer
+
+  init() throws {
+    corpus = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 87)
+  }
+
+  @Test func anUtteranceHasTheSameBitsAloneInAnyOrderAndFromAnyCopy() throws {
+    let forwards = corpus.utterances.map { corpus.features($0) }
+    for number in corpus.utterances.reversed() { #expect(corpus.features(number) == forwards[number]) }
+    let copy = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 87)
+    #expect(copy.features(9) == forwards[9])
+    let other = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 88)
+    #expect(other.features(9) != forwards[9])
+  }
+
+  @Test func featuresAreFiniteAndInRange() {
+    for number in corpus.utterances {
+      let utterance = corpus.utterance(number)
+      let audio = corpus.audio(number)
+      #expect(audio.count == utterance.samples && audio.allSatisfy { abs($0) <= 1 })
+      let features = corpus.features(number)
+      #expect(features.count == utterance.frames * 40)
+      #expect(features.allSatisfy { $0 >= LogMel.floor && $0 <= 12 })
+      // Speech, not a constant: bands move by several nepers.
+      #expect(features.max()! - features.min()! > 5)
+    }
+  }
+
+  @Test func theDirectoryIsTheHomeworks() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/corpus"
+      let calls = Mutex<[Int]>([])
+      try corpus.write(to: path, threads: 2) { done, all in
+        calls.withLock { $0.append(done) }
+        #expect(all == 13)
+      }
+      #expect(calls.withLock { $0 } == Array(1...13))
+
+      let metadata = try JSON.read(path: "\(path)/metadata.json")
+      #expect(metadata["n_mels"]?.int == 40)
+      let speakers = try #require(metadata["speakers"]?.object)
+      #expect(speakers.keys == ["id00001", "id00002", "id00003", "id00004"])
+      #expect(speakers.map { $0.value.array!.count } == [3, 3, 2, 2])
+      let mapping = try JSON.read(path: "\(path)/mapping.json")
+      #expect(mapping["speaker2id"]?["id00003"]?.int == 2)
+      #expect(mapping["id2speaker"]?["2"]?.string == "id00003")
+      let testdata = try JSON.read(path: "\(path)/testdata.json")
+      let tests = try #require(testdata["utterances"]?.array)
+      #expect(testdata["n_mels"]?.int == 40 && tests.count == 3)
+
+      var names: Set<String> = []
+      for entry in speakers.flatMap({ $0.value.array! }) + tests {
+        let name = try #require(entry["feature_path"]?.string)
+        #expect(name.wholeMatch(of: /uttr-[0-9a-f]{32}\.pt/) != nil)
+        names.insert(name)
+        let mel = try TorchFile.readTensor(path: "\(path)/\(name)")
+        #expect(mel.shape == [try #require(entry["mel_len"]?.int), 40])
+      }
+      #expect(names.count == 13)
+
+      let answers = try String(contentsOfFile: "\(path)/test_answers.csv", encoding: .utf8)
+      let rows = answers.components(separatedBy: "\r\n")
+      #expect(rows.first == "Id,Category" && rows.count == 5 && rows.last == "")
+      for (row, entry) in zip(rows.dropFirst(), tests) {
+        #expect(row.hasPrefix(entry["feature_path"]!.string! + ",id0000"))
+      }
+    }
+  }
+
+  @Test func theBytesDoNotDependOnThreadsNorOnWhoWroteWhat() throws {
+    try withTemporaryFolder { folder in
+      try corpus.write(to: "\(folder)/one", threads: 1) { _, _ in }
+      try corpus.write(to: "\(folder)/three", threads: 3) { _, _ in }
+      let shared = "\(folder)/shared"
+      #expect(try corpus.prepare(shared))
+      for range in [7..<13, 0..<3, 3..<7] {
+        try corpus.write(utterances: range, to: shared, threads: 2) { _, _ in }
+      }
+      try corpus.finish(shared)
+      let one = try contents(of: "\(folder)/one")
+      #expect(one.count == 18)
+      #expect(try contents(of: "\(folder)/three") == one)
+      #expect(try contents(of: shared) == one)
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["one", "shared", "three"])
+    }
+  }
+
+  @Test func anInterruptedCorpusIsContinuedAndAWholeOneReused() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/corpus"
+      #expect(try corpus.prepare(path))
+      try corpus.write(utterances: 0..<5, to: path, threads: 1) { _, _ in }
+      #expect(!FileManager.default.fileExists(atPath: path))
+      #expect(throws: Failure.self) { try corpus.finish(path) }
+      try corpus.write(to: path + "/", threads: 1) { _, _ in }
+      let whole = try contents(of: path)
+      #expect(whole.count == 18)
+
+      try corpus.write(to: path, threads: 1) { _, _ in Issue.record("a whole corpus was written again") }
+      #expect(try contents(of: path) == whole)
+    }
+  }
+
+  @Test func theLeavingsOfAnotherCorpusAreNotTakenOver() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/corpus"
+      let other = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 1)
+      #expect(try other.prepare(path))
+      try other.write(utterances: 0..<4, to: path, threads: 1) { _, _ in }
+      try corpus.write(to: path, threads: 2) { _, _ in }
+      #expect(try contents(of: path).count == 18)
+    }
+  }
+
+  @Test func aFolderWithAnythingElseIsRefused() throws {
+    try withTemporaryFolder { folder in
+      let path = "\(folder)/corpus"
+      try corpus.write(to: path, threads: 2) { _, _ in }
+      let other = try CorpusSynthesizer(speakers: 5, utterances: 10, seed: 87)
+      #expect { try other.write(to: path, threads: 1) { _, _ in } } throws: { error in
+        "\(error)".contains(path) && "\(error)".contains("\"speakers\": 4")
+      }
+      #expect { try corpus.write(to: folder, threads: 1) { _, _ in } } throws: { error in
+        (error as? Failure)?.kind == .badData && "\(error)".contains("not empty")
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["corpus"])
+    }
+  }
+
+  @Test func aFolderThatCannotBeWrittenIsAnErrorInOneLine() throws {
+    try withTemporaryFolder { folder in
+      let file = "\(folder)/file"
+      try Data("x".utf8).write(to: URL(fileURLWithPath: file))
+      #expect { try corpus.write(to: "\(file)/corpus", threads: 1) { _, _ in } } throws: { error in
+        (error as? Failure)?.kind == .inputOutput && !"\(error)".contains("\n")
+      }
+    }
+  }
+
+  @Test(arguments: [(1, 10, 0), (4, 3, 0), (4, 10, -1), (100_000, 200_000, 0)])
+  func numbersThatMakeNoCorpusAreRefused(_ numbers: (Int, Int, Int)) {
+    #expect(throws: Failure.self) {
+      try CorpusSynthesizer(speakers: numbers.0, utterances: numbers.1, testUtterances: numbers.2, seed: 1)
+    }
+  }
+}
