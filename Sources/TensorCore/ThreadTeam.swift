@@ -72,18 +72,20 @@ private final class Roster: @unchecked Sendable {
   private var round = 0
   private var unfinished = 0
   private var isClosing = false
-  private var body: ((Int) -> Void)?
+  private var body: UnsafePointer<(Int) -> Void>?
 
   init(permits: Int) { freePermits = permits }
 
   func run(_ body: @escaping (Int) -> Void, workers: Int) {
-    monitor.withLock {
-      self.body = body
-      unfinished = workers
-      round += 1
-      monitor.wakeAll()
-      while unfinished > 0 { monitor.wait() }
-      self.body = nil
+    withUnsafePointer(to: body) { body in
+      monitor.withLock {
+        self.body = body
+        unfinished = workers
+        round += 1
+        monitor.wakeAll()
+        while unfinished > 0 { monitor.wait() }
+        self.body = nil
+      }
     }
   }
 
@@ -108,7 +110,7 @@ private final class Roster: @unchecked Sendable {
   func work(_ index: Int) {
     var done = 0
     while let body = nextRound(after: &done) {
-      body(index)
+      call(body, index)
       monitor.withLock {
         freePermits += 1
         unfinished -= 1
@@ -117,7 +119,11 @@ private final class Roster: @unchecked Sendable {
     }
   }
 
-  private func nextRound(after done: inout Int) -> ((Int) -> Void)? {
+  // Not inlined: when it returns, the thread holds no reference to the closure, which may then end its life.
+  @inline(never)
+  private func call(_ body: UnsafePointer<(Int) -> Void>, _ index: Int) { body.pointee(index) }
+
+  private func nextRound(after done: inout Int) -> UnsafePointer<(Int) -> Void>? {
     monitor.withLock {
       while !isClosing && (round == done || freePermits == 0) { monitor.wait() }
       guard !isClosing else { return nil }

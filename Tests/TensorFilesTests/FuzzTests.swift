@@ -14,7 +14,7 @@ import Testing
     var random = SplitMix64(state: 2)
     for _ in 0..<Self.rounds * 4 {
       let bytes = text.mutated(using: &random)
-      #expect(survives { _ = try JSON.parse(bytes, name: "t") }, "\(bytes)")
+      expectValueOrFailure(of: bytes) { try JSON.parse(bytes, name: "t") }
     }
     for count in text.indices {
       expectFailure(saying: "t: line 1") { try JSON.parse(Array(text[..<count]), name: "t") }
@@ -29,11 +29,9 @@ import Testing
     for _ in 0..<Self.rounds {
       let mutated = whole.mutated(using: &random)
       scratch.replace(by: mutated)
-      var parsed: NamedTensors?
-      #expect(survives { parsed = try Safetensors.parse(mutated, name: "t") }, "\(mutated)")
-      var read: NamedTensors?
-      #expect(survives { read = try Safetensors.read(path: scratch.path) })
-      #expect(read == parsed)
+      let parsed = expectValueOrFailure(of: mutated) { try Safetensors.parse(mutated, name: "t") }
+      let read = expectValueOrFailure(of: mutated) { try Safetensors.read(path: scratch.path) }
+      if parsed != read { Issue.record("parsed and read differ: \(mutated)") }
     }
     for count in whole.indices {
       expectFailure(saying: "t") { try Safetensors.parse(Array(whole[..<count]), name: "t") }
@@ -47,9 +45,10 @@ import Testing
     let scratch = try ScratchFile()
     var random = SplitMix64(state: 4)
     for _ in 0..<Self.rounds {
-      scratch.replace(by: whole.mutated(using: &random))
-      #expect(survives { _ = try TorchFile.readTensor(path: scratch.path) })
-      #expect(survives { _ = try TorchFile.readStateDict(path: scratch.path) })
+      let mutated = whole.mutated(using: &random)
+      scratch.replace(by: mutated)
+      expectValueOrFailure(of: mutated) { try TorchFile.readTensor(path: scratch.path) }
+      expectValueOrFailure(of: mutated) { try TorchFile.readStateDict(path: scratch.path) }
     }
   }
 
@@ -60,8 +59,9 @@ import Testing
     let scratch = try ScratchFile()
     var random = SplitMix64(state: 5)
     for _ in 0..<Self.rounds {
-      scratch.replace(by: Array(whole[..<directory]) + Array(whole[directory...]).mutated(using: &random))
-      #expect(survives { _ = try TorchFile.readTensor(path: scratch.path) })
+      let mutated = Array(whole[..<directory]) + Array(whole[directory...]).mutated(using: &random)
+      scratch.replace(by: mutated)
+      expectValueOrFailure(of: mutated) { try TorchFile.readTensor(path: scratch.path) }
     }
   }
 
@@ -76,9 +76,10 @@ import Testing
     let scratch = try ScratchFile()
     var random = SplitMix64(state: 6)
     for _ in 0..<Self.rounds {
-      scratch.replace(by: torchFile(pickle: pickle.mutated(using: &random), storage: storage))
-      #expect(survives { _ = try TorchFile.readTensor(path: scratch.path) })
-      #expect(survives { _ = try TorchFile.readStateDict(path: scratch.path) })
+      let mutated = pickle.mutated(using: &random)
+      scratch.replace(by: torchFile(pickle: mutated, storage: storage))
+      expectValueOrFailure(of: mutated) { try TorchFile.readTensor(path: scratch.path) }
+      expectValueOrFailure(of: mutated) { try TorchFile.readStateDict(path: scratch.path) }
     }
     for count in pickle.indices {
       scratch.replace(by: torchFile(pickle: Array(pickle[..<count]), storage: storage))

@@ -57,6 +57,17 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     expectFailure(saying: words) { try parse(text) }
   }
 
+  /// A hostile key can neither break the line nor reach the terminal.
+  @Test func namesInErrorsAreHarmless() {
+    expectFailure(saying: #"the key "a\n\u001b[2J\u2028" comes twice"#) {
+      try parse(#"{"a\n\u001b[2J\u2028": 1, "a\n\u001b[2J\u2028": 2}"#)
+    }
+    expectFailure(saying: "…\" comes twice") {
+      let key = String(repeating: "k", count: 10_000)
+      return try parse("{\"\(key)\": 1, \"\(key)\": 2}")
+    }
+  }
+
   @Test func brokenUTF8IsRefused() {
     for bad: [UInt8] in [
       [0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF5, 0x80, 0x80, 0x80],

@@ -84,7 +84,7 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     (#"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, 4, "\"shape\""),
     (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, 4, "too large"),
     (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}"#, 4, "data_offsets"),
-    (#"{"a":{"dtype":"F9","shape":[1],"data_offsets":[0,4]}}"#, 4, "dtype F9"),
+    (#"{"a":{"dtype":"F9","shape":[1],"data_offsets":[0,4]}}"#, 4, #"dtype "F9""#),
     (#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "\"dtype\""),
     (#"{"a":1}"#, 0, "\"dtype\""), (#"{"__metadata__":{"a":1}}"#, 0, "strings only"),
     (#"{"__metadata__":[]}"#, 0, "object of strings"), (#" {}"#, 0, "does not start with"),
@@ -122,7 +122,7 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     #expect(try tensors.tensor("bool", in: "t").int64Values() == expected.map { $0 == 0 ? 0 : 1 })
     expectFailure(saying: "I64") { try tensors["int64"]!.float32Values() }
     expectFailure(saying: "F64") { try tensors["float64"]!.int64Values() }
-    expectFailure(saying: "no tensor \"x\" among its 22") { try tensors.tensor("x", in: "t") }
+    expectFailure(saying: "no tensor \"x\" among its 20") { try tensors.tensor("x", in: "t") }
   }
 
   @Test func halfPrecisionIsExact() throws {

@@ -46,14 +46,14 @@ import Testing
     let folder = try TemporaryFolder()
     try TorchFile.writeTensor(
       Tensor(float32: (0..<80).map(Float.init), shape: [2, 40]), to: folder.file("t.pt"))
-    #expect(slowCRC32(try bytes(ofFile: folder.file("t.pt"))) == 0)
+    #expect(ownCRC32(try bytes(ofFile: folder.file("t.pt"))) == 0xF994_41DA)
     let tensors = NamedTensors([
       ("prenet.weight", Tensor(float32: (0..<6).map(Float.init), shape: [2, 3])),
       ("count", Tensor(int64: [7 as Int], shape: [])), ("empty", Tensor(float32: [], shape: [0, 40])),
       ("mask", Tensor(elementType: .bool, shape: [2], bytes: [1, 0])),
     ])
     try TorchFile.writeStateDict(tensors, to: folder.file("s.ckpt"))
-    #expect(slowCRC32(try bytes(ofFile: folder.file("s.ckpt"))) == 0)
+    #expect(ownCRC32(try bytes(ofFile: folder.file("s.ckpt"))) == 0xCF5E_74A2)
   }
 
   @Test func typesWithoutAStorageClassAreRefused() throws {
