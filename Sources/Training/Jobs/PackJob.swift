@@ -36,7 +36,7 @@ public struct PackJob: Job {
       }
       bar?.finish()
     }
-    try group.agreeing { if group.rank == 0 { try packer.finish() } }
+    _ = try group.onRankZero { try packer.finish() }
     let rate = Double(packer.utterances) / max(1e-9, Console.monotonicSeconds() - start)
     console.info(
       "Packed \(packer.utterances) utterances into \(packer.files) shards in \(output), "
