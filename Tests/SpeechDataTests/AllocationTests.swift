@@ -27,11 +27,12 @@ struct AllocationTests {
   nonisolated(unsafe) static var keptBlocks: UnsafeMutableRawPointer?
 
   @Test("allocates nothing, packed or not")
-  func nothing() async {
+  func nothing() async throws {
+    let made = try TestCorpus(count: 12)
+    try made.pack(4)
     await #expect(processExitsWith: .success) {
-      let made = try TestCorpus(count: 12)
-      try made.pack(4)
-      let corpora = try [made.source, made.packed].map(Corpus.open)
+      [source = made.source as String, packed = made.packed as String] in
+      let corpora = try [source, packed].map(Corpus.open)
       for corpus in corpora { try corpus.prepareEverything() }
       let readers = corpora.map { SegmentReader(corpus: $0, length: 128) }
       let segment = UnsafeMutablePointer<Float>.allocate(capacity: 128 * 40)

@@ -175,16 +175,18 @@ struct PackTests {
   }
 
   @Test("leaves no half file when the disk is full")
-  func diskFull() async {
+  func diskFull() async throws {
+    let made = try TestCorpus(count: 12)
     await #expect(processExitsWith: .success) {
-      let made = try TestCorpus(count: 12)
+      [source = made.source as String, packed = made.packed as String] in
       signal(SIGXFSZ, SIG_IGN)
       limitResource(RLIMIT_FSIZE, to: 100_000)
-      let error = try #require(failure { try made.pack(2) })
+      let packer = try Packer(source: source, output: packed, files: 2)
+      let error = try #require(failure { try packer.run(threads: 2) { _, _ in } })
       #expect(error.kind == .inputOutput)
-      #expect(error.message.contains("cannot write \(made.packed)/shard-0000"))
-      #expect(made.folder.contents("packed") == [])
+      #expect(error.message.contains("cannot write \(packed)/shard-0000"))
     }
+    #expect(made.folder.contents("packed").allSatisfy { $0.hasPrefix("test-") && $0.hasSuffix(".mels") })
   }
 }
 
