@@ -36,7 +36,8 @@ let package = Package(
     .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "Diagnostics"]),
     .target(
       name: "Training",
-      dependencies: ["SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "Diagnostics", "Yams"]),
+      dependencies: ["SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "CKernels", "Diagnostics", "Yams",
+      ]),
     .executableTarget(
       name: "speakerid-dist",
       dependencies: [
@@ -52,7 +53,7 @@ let package = Package(
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "SpeakerNetTests", dependencies: ["SpeakerNet", "TensorFiles"], resources: [.copy("Fixtures")]),
+      name: "SpeakerNetTests", dependencies: ["SpeakerNet", "Training", "TensorFiles"], resources: [.copy("Fixtures")]),
     .testTarget(name: "SpeechDataTests", dependencies: ["SpeechData"], resources: [.copy("Fixtures")]),
     .testTarget(name: "CollectivesTests", dependencies: ["CollectivesConformance"]),
     .testTarget(name: "MPITransportTests", dependencies: ["CollectivesConformance", "collectives-check"]),

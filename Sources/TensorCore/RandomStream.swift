@@ -12,7 +12,7 @@ public struct RandomStream: Sendable {
   /// The Philox key: the seed, with the purpose mixed into its upper half.
   public let key: SIMD2<UInt32>
   /// The Philox counter with word 0, the block of four elements, left at zero.
-  public let origin: SIMD4<UInt32>
+  public private(set) var origin: SIMD4<UInt32>
 
   /// The stream of one sample of one shard in one step.
   public init(
@@ -24,6 +24,13 @@ public struct RandomStream: Sendable {
     origin = SIMD4(
       0, UInt32(truncatingIfNeeded: sample), UInt32(truncatingIfNeeded: shard),
       UInt32(truncatingIfNeeded: step))
+  }
+
+  /// The same stream for another place of the same sample or slice: word 1 of the counter.
+  public func site(_ index: Int) -> RandomStream {
+    var stream = self
+    stream.origin[1] = UInt32(truncatingIfNeeded: index)
+    return stream
   }
 
   /// The 32 random bits of one element.

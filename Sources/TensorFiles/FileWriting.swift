@@ -83,7 +83,8 @@ public struct FileSink: ~Copyable {
   private let descriptor: Int32
   private let path: String
 
-  init(descriptor: Int32, path: String) {
+  /// - Parameter path: what errors call the file. The descriptor stays the caller's to close.
+  package init(descriptor: Int32, path: String) {
     self.descriptor = descriptor
     self.path = path
   }

@@ -63,15 +63,15 @@ struct JSONParser {
       guard peek == UInt8(ascii: "\"") else { throw unexpected(expected: "a key in double quotes") }
       let key = try parseString()
       skipWhitespace()
-      guard take(":") else { throw unexpected(expected: "\":\" after the key \"\(key)\"") }
+      guard take(":") else { throw unexpected(expected: "\":\" after the key \(key.quoted)") }
       skipWhitespace()
       let value = try parseValue()
       guard object.appendIfNew(key, value) else {
-        throw failure("the key \"\(key)\" comes twice in one object", at: keyPosition)
+        throw failure("the key \(key.quoted) comes twice in one object", at: keyPosition)
       }
       skipWhitespace()
       if take("}") { return .object(object) }
-      guard take(",") else { throw unexpected(expected: "\",\" or \"}\" after the value of \"\(key)\"") }
+      guard take(",") else { throw unexpected(expected: "\",\" or \"}\" after the value of \(key.quoted)") }
     }
   }
 

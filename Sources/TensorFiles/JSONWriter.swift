@@ -73,26 +73,14 @@ struct JSONWriter {
 
   private mutating func write(string: String) {
     text += "\""
-    for scalar in string.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\u{08}": text += "\\b"
-      case "\u{0C}": text += "\\f"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      case _ where scalar.value < 0x20, _ where isASCII && scalar.value > 0x7E:
-        for unit in UTF16.encode(scalar)! { text += Self.escape(unit) }
-      default: text.unicodeScalars.append(scalar)
-      }
+    if string.utf8.allSatisfy({
+      $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+    }) {
+      text += string
+    } else {
+      for scalar in string.unicodeScalars { text += scalar.escaped(asASCII: isASCII) }
     }
     text += "\""
-  }
-
-  private static func escape(_ unit: UInt16) -> String {
-    let digits = String(unit, radix: 16)
-    return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
   }
 
   /// The shortest digits that read back to the same bits (Swift's `description`), laid out as Python's `repr`:
@@ -107,5 +95,28 @@ struct JSONWriter {
     while fraction.last == "0" { fraction.removeLast() }
     let sign = value < 0 ? "-" : ""
     return "\(sign)\(digits.first!)\(fraction.isEmpty ? "" : ".")\(fraction)e+\(exponent)"
+  }
+}
+
+extension Unicode.Scalar {
+  /// This character as it stands in a JSON string.
+  ///
+  /// - Parameter asASCII: whether what is not printable ASCII is escaped too.
+  func escaped(asASCII: Bool) -> String {
+    switch self {
+    case "\"": return "\\\""
+    case "\\": return "\\\\"
+    case "\u{08}": return "\\b"
+    case "\u{0C}": return "\\f"
+    case "\n": return "\\n"
+    case "\r": return "\\r"
+    case "\t": return "\\t"
+    case _ where value < 0x20, _ where asASCII && value > 0x7E:
+      return UTF16.encode(self)!.map { unit in
+        let digits = String(unit, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      }.joined()
+    default: return String(self)
+    }
   }
 }

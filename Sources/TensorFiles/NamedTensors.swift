@@ -45,8 +45,8 @@ public struct NamedTensors: Equatable, Sendable {
   /// - Throws: `.badData` without that name, with up to three of the names that are there.
   public func tensor(_ name: String, in file: String) throws(Failure) -> Tensor {
     if let tensor = self[name] { return tensor }
-    let some = names.prefix(3).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
-    throw Failure(.badData, "\(file): no tensor \"\(name)\" among its \(names.count) (\(some))")
+    let some = names.prefix(3).map(\.quoted).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
+    throw Failure(.badData, "\(file): no tensor \(name.quoted) among its \(names.count) (\(some))")
   }
 }
 

@@ -76,7 +76,7 @@ struct SafetensorsHeader {
     var metadata: [String: String] = [:]
     for (key, value) in object {
       guard let text = value.string else {
-        throw Failure(.badData, "\(name): \(Self.metadataKey) must hold strings only, \"\(key)\" is none")
+        throw Failure(.badData, "\(name): \(Self.metadataKey) must hold strings only, \(key.quoted) is none")
       }
       metadata[key] = text
     }
@@ -89,7 +89,7 @@ struct SafetensorsHeader {
     }
     guard let elementType = ElementType(rawValue: typeName) else {
       let known = ElementType.allCases.map(\.rawValue).joined(separator: ", ")
-      throw failure(tensorName, "has the dtype \(typeName); known are \(known)")
+      throw failure(tensorName, "has the dtype \(typeName.quoted); known are \(known)")
     }
     guard let shape = Self.sizes(value["shape"]) else {
       throw failure(tensorName, "has no \"shape\" of non-negative integers")
@@ -98,12 +98,12 @@ struct SafetensorsHeader {
       throw failure(tensorName, "has no \"data_offsets\" of two non-negative integers")
     }
     guard let byteCount = elementType.byteCount(ofShape: shape) else {
-      throw failure(tensorName, "has a shape too large for any memory: \(shape)")
+      throw failure(tensorName, "has a shape too large for any memory: \(shape.brief)")
     }
     guard offsets[0] <= offsets[1], offsets[1] - offsets[0] == byteCount else {
       throw failure(
         tensorName,
-        "has data_offsets \(offsets), but \(typeName) of shape \(shape) takes \(byteCount) bytes")
+        "has data_offsets \(offsets), but \(typeName) of shape \(shape.brief) takes \(byteCount) bytes")
     }
     return Entry(name: tensorName, elementType: elementType, shape: shape, range: offsets[0]..<offsets[1])
   }
@@ -133,6 +133,6 @@ struct SafetensorsHeader {
   }
 
   private func failure(_ tensorName: String, _ problem: String) -> Failure {
-    Failure(.badData, "\(name): tensor \"\(tensorName)\" \(problem)")
+    Failure(.badData, "\(name): tensor \(tensorName.quoted) \(problem)")
   }
 }

@@ -1,1 +1,164 @@
-// Placeholder
+// The vector kernels: every pass over memory that is not a matrix product.
+//
+// Conventions. Matrices are row-major and dense; N is rows (frames of all samples of a slice), D is columns.
+// `keep` is a dropout mask, one byte an element, 0 or 1, or NULL for no dropout; `scale` is 1 / (1 - p).
+// Gradients of parameters are added to what is there; everything else is written. Pointers named alike in a
+// declaration's comment may be equal; no others may overlap.
+//
+// Each kernel is compiled for AVX-512, AVX2 and the baseline and chosen at load time. The order of a sum
+// depends on the shape alone, so equal shapes on equal processors give equal bits.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// The instruction set the kernels run on: "avx512", "avx2" or "baseline".
+const char *kernel_instruction_set(void);
+
+// ---- random.c
+
+/// The first `count` elements of a Philox4x32-10 stream as keep bytes: keep[i] = (16-bit uniform >= threshold).
+/// Eight elements use one block; `key` and `counter` are RandomStream's, word 0 of the counter is the block.
+void kernel_keep_mask(const uint32_t key[2], const uint32_t counter[4], uint32_t threshold, size_t count,
+                      uint8_t *keep);
+
+// ---- elementwise.c
+
+/// y += x
+void kernel_add(size_t count, const float *x, float *y);
+/// z = x + y; z may be x or y.
+void kernel_sum(size_t count, const float *x, const float *y, float *z);
+/// y += a·x
+void kernel_add_scaled(size_t count, float a, const float *x, float *y);
+/// y = a·x; y may be x.
+void kernel_scale(size_t count, float a, const float *x, float *y);
+/// y = x ∘ keep · scale; y may be x.
+void kernel_dropout(size_t count, const float *x, const uint8_t *keep, float scale, float *y);
+/// Every row of x_ND += bias_D
+void kernel_add_bias(size_t N, size_t D, const float *bias, float *x);
+/// sums_D += the sum of the rows of x_ND
+void kernel_column_sums(size_t N, size_t D, const float *x, float *sums);
+/// Σ x² in double precision.
+double kernel_squared_norm(size_t count, const float *x);
+/// 1 when every element is finite.
+int kernel_all_finite(size_t count, const float *x);
+
+// ---- activation.c
+
+/// x = relu(x + bias) ∘ keep · scale
+void kernel_bias_relu_dropout(size_t N, size_t D, const float *bias, const uint8_t *keep, float scale, float *x);
+/// dx = dy · scale where y > 0, else 0; dbias += column sums; dx may be dy.
+void kernel_relu_dropout_backward(size_t N, size_t D, const float *y, float scale, const float *dy, float *dx,
+                                  float *dbias);
+/// x += bias; y = x·σ(x) ∘ keep · scale
+void kernel_bias_silu_dropout(size_t N, size_t D, const float *bias, const uint8_t *keep, float scale, float *x,
+                              float *y);
+/// dx from dy and the pre-activation x; dbias += column sums; dx may be dy.
+void kernel_silu_dropout_backward(size_t N, size_t D, const float *x, const uint8_t *keep, float scale,
+                                  const float *dy, float *dx, float *dbias);
+/// y = x·σ(x)
+void kernel_silu(size_t count, const float *x, float *y);
+/// dx from dy and x; dx may be dy.
+void kernel_silu_backward(size_t count, const float *x, const float *dy, float *dx);
+/// x_N2D += bias_2D (NULL: none); y_ND = x[:, :D] ∘ σ(x[:, D:])
+void kernel_bias_glu(size_t N, size_t D, const float *bias, float *x, float *y);
+/// dx_N2D from dy_ND and x_N2D; dbias_2D += column sums (NULL: none).
+void kernel_glu_backward(size_t N, size_t D, const float *x, const float *dy, float *dx, float *dbias);
+/// x = σ(x + bias)
+void kernel_bias_sigmoid(size_t N, size_t D, const float *bias, float *x);
+/// dx = dy·y·(1 - y); dbias += column sums; dx may be dy.
+void kernel_sigmoid_backward(size_t N, size_t D, const float *y, const float *dy, float *dx, float *dbias);
+/// x = tanh(x + bias)
+void kernel_bias_tanh(size_t N, size_t D, const float *bias, float *x);
+/// dx = dy·(1 - y²); dbias += column sums; dx may be dy.
+void kernel_tanh_backward(size_t N, size_t D, const float *y, const float *dy, float *dx, float *dbias);
+
+// ---- softmax.c
+
+/// x_ND = softmax of its rows times `temperature`; dropped_ND = x ∘ keep · scale (not written when keep is NULL).
+void kernel_softmax_dropout(size_t N, size_t D, float temperature, const uint8_t *keep, float scale, float *x,
+                            float *dropped);
+/// dx_ND = temperature · (dp - Σ dp∘p) ∘ p with dp = dy ∘ keep · scale; dx may be dy.
+void kernel_softmax_dropout_backward(size_t N, size_t D, float temperature, const uint8_t *keep, float scale,
+                                     const float *p, const float *dy, float *dx);
+/// Cross entropy of logits_NC: loss_N = -log softmax at the label; correct_N = 1 when the first largest logit is
+/// the label's; dlogits_NC = (softmax - onehot) · gradient_scale (NULL: not wanted).
+void kernel_cross_entropy(size_t N, size_t C, const float *logits, const int32_t *labels, float gradient_scale,
+                          float *loss, int32_t *correct, float *dlogits);
+
+// ---- normalization.c
+
+/// LayerNorm of s = x + (branch + bias) ∘ keep · scale. xhat = (s - mean)·rstd, y = xhat ∘ gamma + beta.
+/// xhat may be branch.
+void kernel_residual_norm(size_t N, size_t D, const float *x, const float *branch, const float *bias,
+                          const uint8_t *keep, float scale, const float *gamma, const float *beta, float epsilon,
+                          float *y, float *xhat, float *rstd);
+/// LayerNorm of x: xhat = (x - mean)·rstd, y = xhat ∘ gamma + beta.
+void kernel_norm(size_t N, size_t D, const float *x, const float *gamma, const float *beta, float epsilon, float *y,
+                 float *xhat, float *rstd);
+/// dx of LayerNorm; dgamma, dbeta += ; dx may be dy.
+void kernel_norm_backward(size_t N, size_t D, const float *xhat, const float *rstd, const float *gamma,
+                          const float *dy, float *dx, float *dgamma, float *dbeta);
+/// dx = dy ∘ keep · scale · factor; dbias += column sums; dx may be dy.
+void kernel_bias_dropout_backward(size_t N, size_t D, const uint8_t *keep, float scale, const float *dy, float *dx,
+                                  float *dbias);
+/// y = x + factor · ((branch + bias) ∘ keep · scale); y may be branch.
+void kernel_residual(size_t N, size_t D, const float *x, const float *branch, const float *bias,
+                     const uint8_t *keep, float scale, float factor, float *y);
+
+/// Rows divided by their length (at least 1e-12): y = x / |x|; lengths_N = |x|.
+void kernel_normalize_rows(size_t N, size_t D, const float *x, float *y, float *lengths);
+/// dx = (dy - y·(y·dy)) / length; dx may be dy; added to dx when accumulating.
+void kernel_normalize_rows_backward(size_t N, size_t D, const float *y, const float *lengths, const float *dy,
+                                    int accumulating, float *dx);
+
+/// squares_D += Σ (x - mean_D)² over the rows.
+void kernel_column_squares(size_t N, size_t D, const float *mean, const float *x, float *squares);
+/// BatchNorm with given statistics: xhat = (x - mean)·rstd, y = xhat ∘ gamma + beta; xhat may be x.
+void kernel_batch_norm(size_t N, size_t D, const float *mean, const float *rstd, const float *gamma,
+                       const float *beta, const float *x, float *xhat, float *y);
+/// sums of dy and of dy ∘ xhat over the rows, added to dbeta_D and dgamma_D.
+void kernel_batch_norm_sums(size_t N, size_t D, const float *xhat, const float *dy, float *dgamma, float *dbeta);
+/// dx = gamma·rstd·(dy - mean_dy - xhat·mean_dy_xhat); dx may be dy.
+void kernel_batch_norm_backward(size_t N, size_t D, const float *xhat, const float *rstd, const float *gamma,
+                                const float *mean_dy, const float *mean_dy_xhat, const float *dy, float *dx);
+
+// ---- convolution.c
+
+/// Depthwise convolution over time, same padding. x_TD, weight_KD (tap-major), bias_D or NULL, K odd.
+/// padded has (T + K - 1)·D floats and afterwards holds x between zeros.
+void kernel_depthwise(size_t T, size_t D, size_t K, const float *x, const float *weight, const float *bias,
+                      float *padded, float *y);
+/// dweight_KD += Σ_t dy[t] ∘ x[t + k - K/2], x given as the padded copy of the forward pass.
+void kernel_depthwise_weight_gradient(size_t T, size_t D, size_t K, const float *padded, const float *dy,
+                                      float *dweight);
+
+/// windows_T3D: row t holds x[t-1], x[t], x[t+1], zeros beyond the ends: what a convolution of width 3 multiplies.
+void kernel_windows3(size_t T, size_t D, const float *x, float *windows);
+/// dx[t] = the sum of the parts of dwindows that came from x[t].
+void kernel_windows3_backward(size_t T, size_t D, const float *dwindows, float *dx);
+/// y_CR = the transpose of x_RC.
+void kernel_transpose(size_t R, size_t C, const float *x, float *y);
+
+// ---- pooling.c
+
+/// mean_BD over the T rows of each sample of x.
+void kernel_mean_rows(size_t B, size_t T, size_t D, const float *x, float *mean);
+/// dx: every row of a sample gets dmean / T.
+void kernel_mean_rows_backward(size_t B, size_t T, size_t D, const float *dmean, float *dx);
+/// sums_BD = Σ_t weights_BT · x.
+void kernel_weighted_rows(size_t B, size_t T, size_t D, const float *weights, const float *x, float *sums);
+/// dweights_BT = x · dsums; dx = weights · dsums.
+void kernel_weighted_rows_backward(size_t B, size_t T, size_t D, const float *weights, const float *x,
+                                   const float *dsums, float *dweights, float *dx);
+
+// ---- optimizer.c
+
+/// AdamW (Loshchilov and Hutter, ICLR 2019) in PyTorch's order of operations, over one run of elements.
+/// bias corrections are 1 - βᵗ; step_size = learning_rate / correction1.
+void kernel_adamw(size_t count, float learning_rate, float weight_decay, float beta1, float beta2, float epsilon,
+                  float correction1, float correction2_sqrt, const float *gradient, float *moment, float *variance,
+                  float *parameter);
+
+#endif

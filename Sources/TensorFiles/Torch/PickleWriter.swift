@@ -1,17 +1,19 @@
-/// Writes the pickles of PyTorch files, protocol 2, with the opcodes that every reader knows and without a memo.
+/// Writes the pickles of PyTorch files, protocol 2, without a memo.
+///
+/// - Precondition: PyTorch has a storage class for every tensor's type.
 struct PickleWriter {
   private(set) var bytes: [UInt8] = [PickleOpcode.protocolVersion.rawValue, 2]
 
   /// One tensor whose storage is the member `data/0`.
-  static func tensor(_ tensor: Tensor, storage: String) -> [UInt8] {
+  static func tensor(_ tensor: Tensor) -> [UInt8] {
     var writer = PickleWriter()
-    writer.write(tensor, key: "0", storage: storage)
+    writer.write(tensor, key: "0")
     writer.write(.stop)
     return writer.bytes
   }
 
   /// An OrderedDict whose tensors' storages are the members `data/0`, `data/1`, …
-  static func stateDict(_ tensors: NamedTensors, storages: [String]) -> [UInt8] {
+  static func stateDict(_ tensors: NamedTensors) -> [UInt8] {
     var writer = PickleWriter()
     writer.writeEmptyOrderedDictionary()
     // Batches as Python's own pickler makes them: a reader's stack stays small.
@@ -20,7 +22,7 @@ struct PickleWriter {
       for position in start..<min(start + 1000, tensors.count) {
         let (name, tensor) = tensors[position]
         writer.write(string: name)
-        writer.write(tensor, key: String(position), storage: storages[position])
+        writer.write(tensor, key: String(position))
       }
       writer.write(.setItems)
     }
@@ -29,12 +31,12 @@ struct PickleWriter {
   }
 
   /// `_rebuild_tensor_v2(storage, 0, shape, stride, False, OrderedDict())`
-  private mutating func write(_ tensor: Tensor, key: String, storage: String) {
+  private mutating func write(_ tensor: Tensor, key: String) {
     write(.rebuildTensor)
     write(.mark)
     write(.mark)
     write(string: "storage")
-    write(global: "torch", storage)
+    write(.storage(tensor.elementType))
     write(string: key)
     write(string: "cpu")
     write(integer: tensor.elementCount)
@@ -58,10 +60,7 @@ struct PickleWriter {
   private mutating func write(_ opcode: PickleOpcode) { bytes.append(opcode.rawValue) }
 
   private mutating func write(_ global: TorchGlobal) {
-    write(global: global.qualifiedName.module, global.qualifiedName.name)
-  }
-
-  private mutating func write(global module: String, _ name: String) {
+    let (module, name) = global.qualifiedName
     write(.global)
     bytes += "\(module)\n\(name)\n".utf8
   }

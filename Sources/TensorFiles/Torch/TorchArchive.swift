@@ -25,9 +25,6 @@ struct TorchArchive {
     guard let pickle = directory["\(topFolder)/data.pkl"], directory["\(topFolder)/version"] != nil else {
       throw Failure(.badData, "\(file.path): is a zip file without PyTorch's data.pkl and version")
     }
-    guard directory["\(topFolder)/constants.pkl"] == nil else {
-      throw Failure(.badData, "\(file.path): is a TorchScript program, not tensors")
-    }
     guard pickle.byteCount <= PickleMachine.maximumByteCount else {
       throw Failure(
         .badData,
@@ -53,12 +50,13 @@ struct TorchArchive {
     let type = storage.elementType
     guard let member = directory["\(topFolder)/data/\(storage.key)"] else {
       throw Failure(
-        .badData, "\(file.path): no member \(topFolder)/data/\(storage.key), which data.pkl refers to")
+        .badData,
+        "\(file.path): no member \("\(topFolder)/data/\(storage.key)".quoted), which data.pkl refers to")
     }
     guard member.byteCount == storage.elementCount * type.byteCount else {
       throw Failure(
         .badData,
-        "\(file.path): \(member.name) has \(member.byteCount) bytes, \(storage.elementCount) elements of \(type.rawValue) take \(storage.elementCount * type.byteCount)"
+        "\(file.path): \(member.name.quoted) has \(member.byteCount) bytes, \(storage.elementCount) elements of \(type.rawValue) take \(storage.elementCount * type.byteCount)"
       )
     }
     let storageOffset = try directory.payloadOffset(of: member, reading: &window)
@@ -72,7 +70,7 @@ struct TorchArchive {
   func payload(of location: TorchFile.TensorLocation, key: String) throws(Failure) -> [UInt8] {
     let bytes = try file.read(at: location.storageOffset, count: location.payloadBytes)
     guard crc32(of: bytes) == location.storageCRC else {
-      throw Failure(.badData, "\(file.path): data/\(key) is damaged: its CRC-32 does not match")
+      throw Failure(.badData, "\(file.path): \("data/\(key)".quoted) is damaged: its CRC-32 does not match")
     }
     return bytes
   }
@@ -83,7 +81,8 @@ struct TorchArchive {
     let offset = try directory.payloadOffset(of: member, reading: &window)
     let bytes = try window.bytes(at: offset, count: member.byteCount)
     guard crc32(of: bytes) == member.crc32 else {
-      throw Failure(.badData, "\(window.file.path): \(member.name) is damaged: its CRC-32 does not match")
+      throw Failure(
+        .badData, "\(window.file.path): \(member.name.quoted) is damaged: its CRC-32 does not match")
     }
     return bytes
   }

@@ -6,8 +6,8 @@ extension TorchFile {
   ///
   /// - Throws: `.inputOutput`, or `.badData` for U16, U32 and U64, for which PyTorch has no storage class.
   public static func writeTensor(_ tensor: Tensor, to path: String) throws(Failure) {
-    let storage = try storageName(of: tensor, path: path)
-    try write(pickle: PickleWriter.tensor(tensor, storage: storage), payloads: [tensor.bytes], to: path)
+    try checkStorageClass(of: tensor, path: path)
+    try write(pickle: PickleWriter.tensor(tensor), payloads: [tensor.bytes], to: path)
   }
 
   /// Writes a state dict (an `OrderedDict` from names to tensors, in their order) as `torch.save` does, atomically.
@@ -15,18 +15,15 @@ extension TorchFile {
   ///
   /// - Throws: as `writeTensor`.
   public static func writeStateDict(_ tensors: NamedTensors, to path: String) throws(Failure) {
-    var storages: [String] = []
-    for (_, tensor) in tensors { storages.append(try storageName(of: tensor, path: path)) }
-    try write(
-      pickle: PickleWriter.stateDict(tensors, storages: storages), payloads: tensors.map(\.tensor.bytes),
-      to: path)
+    for (_, tensor) in tensors { try checkStorageClass(of: tensor, path: path) }
+    try write(pickle: PickleWriter.stateDict(tensors), payloads: tensors.map(\.tensor.bytes), to: path)
   }
 
-  private static func storageName(of tensor: Tensor, path: String) throws(Failure) -> String {
-    if let name = tensor.elementType.torchStorageName { return name }
+  private static func checkStorageClass(of tensor: Tensor, path: String) throws(Failure) {
+    guard tensor.elementType.torchStorageName == nil else { return }
     throw Failure(
       .badData,
-      "\(path): PyTorch files have no storages of \(tensor.elementType.rawValue); convert the tensor first")
+      "\(path): PyTorch has no storage class for \(tensor.elementType.rawValue); convert the tensor first")
   }
 
   /// The members and their order as `torch.save` has them, in the folder that it uses when it does not know the

@@ -64,11 +64,20 @@ public enum TorchFile {
   ///
   /// - Throws: `.missingInput`, `.inputOutput`, or `.badData`, naming the entry that is no tensor.
   public static func readStateDict(path: String) throws(Failure) -> NamedTensors {
-    var archive = try TorchArchive(try InputFile(path: path))
+    try readStateDict(in: try InputFile(path: path))
+  }
+
+  /// Reads the state dict of an open file.
+  ///
+  /// - Throws: as `readStateDict(path:)`.
+  public static func readStateDict(in file: InputFile) throws(Failure) -> NamedTensors {
+    var archive = try TorchArchive(file)
     var reader = TorchTensorReader()
     var tensors = NamedTensors()
     for (name, view) in try archive.stateDict() {
-      guard tensors[name] == nil else { throw Failure(.badData, "\(path): the name \"\(name)\" comes twice") }
+      guard tensors[name] == nil else {
+        throw Failure(.badData, "\(file.path): the name \(name.quoted) comes twice")
+      }
       tensors[name] = try reader.tensor(view, of: &archive)
     }
     return tensors
@@ -102,7 +111,7 @@ extension TorchArchive {
           if case .dictionary = value { "; this is a whole checkpoint: save its state dict alone" } else {
             ""
           }
-        throw Failure(.badData, "\(file.path): entry \"\(name)\" is \(value.kind), not a tensor\(advice)")
+        throw Failure(.badData, "\(file.path): entry \(name.quoted) is \(value.kind), not a tensor\(advice)")
       }
       views.append((name, arena.tensors[tensor]))
     }

@@ -33,19 +33,21 @@ struct TorchTensorView {
     }
     guard offset >= 0, offset <= storage.elementCount, stride.allSatisfy({ $0 >= 0 }),
       let byteCount = storage.elementType.byteCount(ofShape: shape)
-    else { throw Misfit(problem: "a tensor of shape \(shape), stride \(stride), offset \(offset)") }
+    else {
+      throw Misfit(problem: "a tensor of shape \(shape.brief), stride \(stride.brief), offset \(offset)")
+    }
     elementCount = byteCount / storage.elementType.byteCount
     if elementCount > 0 {
       guard let last = Self.lastElement(offset, shape, stride), last < storage.elementCount else {
         throw Misfit(
           problem:
-            "a tensor of shape \(shape), stride \(stride), offset \(offset) does not fit its storage of \(storage.elementCount) elements"
+            "a tensor of shape \(shape.brief), stride \(stride.brief), offset \(offset) does not fit its storage of \(storage.elementCount) elements"
         )
       }
       guard elementCount <= storage.elementCount else {
         throw Misfit(
           problem:
-            "a tensor of shape \(shape) repeats the \(storage.elementCount) elements of its storage; save a contiguous() copy"
+            "a tensor of shape \(shape.brief) repeats the \(storage.elementCount) elements of its storage; save a contiguous() copy"
         )
       }
     }

@@ -43,7 +43,7 @@ struct ZipCentralHeader {
   mutating func readZip64Sizes(from bytes: [UInt8], path: String) throws(Failure) {
     let marker = UInt64(UInt32.max)
     guard byteCount == marker || packedByteCount == marker || headerOffset == marker else { return }
-    let damaged = Failure(.badData, "\(path): zip member \"\(name)\" lacks its zip64 sizes")
+    let damaged = Failure(.badData, "\(path): zip member \(name.quoted) lacks its zip64 sizes")
     var position = extra.lowerBound
     while extra.upperBound - position >= 4 {
       let field = bytes.littleEndian(UInt16.self, at: position)
@@ -69,14 +69,14 @@ struct ZipCentralHeader {
   func member(path: String) throws(Failure) -> ZipMember {
     try ZipFormat.checkStored(flags: flags, method: method, name: name, path: path)
     guard disk == 0 else {
-      throw Failure(.badData, "\(path): zip member \"\(name)\" lies in another part of a split zip file")
+      throw Failure(.badData, "\(path): zip member \(name.quoted) lies in another part of a split zip file")
     }
     guard byteCount == packedByteCount, let size = Int(exactly: byteCount),
       let offset = Int(exactly: headerOffset)
     else {
       throw Failure(
         .badData,
-        "\(path): zip member \"\(name)\" is stored but claims \(packedByteCount) packed and \(byteCount) unpacked bytes"
+        "\(path): zip member \(name.quoted) is stored but claims \(packedByteCount) packed and \(byteCount) unpacked bytes"
       )
     }
     return ZipMember(name: name, headerOffset: offset, byteCount: size, crc32: crc32, limit: 0)

@@ -46,7 +46,7 @@ struct ZipDirectory {
     var positions = [String: Int](minimumCapacity: members.count)
     for (index, member) in members.enumerated() {
       guard positions.updateValue(index, forKey: member.name) == nil else {
-        throw Failure(.badData, "\(path): the zip member \"\(member.name)\" is listed twice")
+        throw Failure(.badData, "\(path): the zip member \(member.name.quoted) is listed twice")
       }
     }
     self.members = members
@@ -68,7 +68,7 @@ struct ZipDirectory {
       header.dropFirst(ZipFormat.localHeaderByteCount).elementsEqual(member.name.utf8)
     else {
       throw Failure(
-        .badData, "\(path): no header of zip member \"\(member.name)\" at byte \(member.headerOffset)")
+        .badData, "\(path): no header of zip member \(member.name.quoted) at byte \(member.headerOffset)")
     }
     let flags = header.littleEndian(UInt16.self, at: 6)
     let method = header.littleEndian(UInt16.self, at: 8)
@@ -77,7 +77,8 @@ struct ZipDirectory {
     let offset = member.headerOffset + header.count + extraByteCount
     guard offset <= member.limit, member.byteCount <= member.limit - offset else {
       throw Failure(
-        .badData, "\(path): zip member \"\(member.name)\" overlaps what follows it at byte \(member.limit)")
+        .badData, "\(path): zip member \(member.name.quoted) overlaps what follows it at byte \(member.limit)"
+      )
     }
     return offset
   }
@@ -95,7 +96,7 @@ struct ZipDirectory {
       else {
         throw Failure(
           .badData,
-          "\(path): zip member \"\(member.name)\" (\(member.byteCount) bytes at byte \(member.headerOffset)) overlaps what follows it at byte \(limit)"
+          "\(path): zip member \(member.name.quoted) (\(member.byteCount) bytes at byte \(member.headerOffset)) overlaps what follows it at byte \(limit)"
         )
       }
       members[index].limit = limit

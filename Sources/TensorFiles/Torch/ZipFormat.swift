@@ -21,13 +21,14 @@ enum ZipFormat {
   static func checkStored(flags: UInt16, method: UInt16, name: String, path: String) throws(Failure) {
     // Bits: 0 encrypted, 6 strong encryption, 13 masked headers.
     guard flags & 0x2041 == 0 else {
-      throw Failure(.badData, "\(path): zip member \"\(name)\" is encrypted; PyTorch files are not")
+      throw Failure(.badData, "\(path): zip member \(name.quoted) is encrypted; PyTorch files are not")
     }
     guard method == 0 else {
-      let name = method == 8 ? "\"\(name)\" is deflated" : "\"\(name)\" is compressed with method \(method)"
+      let how = method == 8 ? "deflated" : "compressed with method \(method)"
       throw Failure(
         .badData,
-        "\(path): zip member \(name); PyTorch stores members as they are: save the file with torch.save")
+        "\(path): zip member \(name.quoted) is \(how), as in TorchScript programs and other tools' zips; save the tensors with torch.save"
+      )
     }
   }
 }
@@ -44,8 +45,11 @@ struct ZipEndRecord {
   init(reading window: inout FileWindow) throws(Failure) {
     let path = window.file.path
     let fileByteCount = window.file.byteCount
-    let truncated = Failure(
-      .badData, "\(path): no zip end record at the end: the file is truncated or not written by torch.save")
+    // Built only when it is thrown: a hundred thousand files are opened this way.
+    var truncated: Failure {
+      Failure(
+        .badData, "\(path): no zip end record at the end: the file is truncated or not written by torch.save")
+    }
     let end = fileByteCount - ZipFormat.endRecordByteCount
     guard end >= 0 else { throw truncated }
     try window.prefetch(max(0, fileByteCount - Self.tailByteCount)..<fileByteCount)
@@ -60,9 +64,8 @@ struct ZipEndRecord {
     let offset = record.littleEndian(UInt32.self, at: 16)
 
     let large = try Self.zip64Record(before: end, reading: &window)
-    guard large == nil || disks.allSatisfy({ $0 == 0 || $0 == .max }), large != nil || disks == [0, 0],
-      counts[0] == counts[1]
-    else { throw Failure(.badData, "\(path): is one part of a zip file split over several") }
+    let isSplit = disks.contains { $0 != 0 && (large == nil || $0 != .max) } || counts[0] != counts[1]
+    guard !isSplit else { throw Failure(.badData, "\(path): is one part of a zip file split over several") }
 
     // A field of the small record is either its own or, all ones, a pointer to the large one.
     memberCount = try Self.agree(Int(counts[0]), Int(UInt16.max), large?.memberCount, path)

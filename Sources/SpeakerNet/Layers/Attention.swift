@@ -1,0 +1,196 @@
+import CKernels
+import TensorCore
+
+/// Multi-head scaled dot-product self-attention over the frames of each sample (Vaswani et al., arXiv 1706.03762).
+///
+/// `softmax(q kᵀ / √(D/H)) v` for each head, then the output projection. The projections of queries, keys and
+/// values are one product with a packed [3D, D] weight: PyTorch's `in_proj_weight`, or three weights that were
+/// registered one after another.
+public struct Attention: Sendable {
+  /// Query rows whose scores are computed at a time in evaluation, so that a long utterance needs no T × T matrix.
+  private static let evaluationRows = 256
+
+  let heads: Int
+  let headWidth: Int
+  /// Dropout of the attention weights.
+  let dropout: Float
+  /// The packed projection, [3D, D], bias [3D] or none.
+  let projection: Linear
+  /// The output projection, whose bias is left to the pass that follows.
+  let output: Linear
+
+  /// `nn.MultiheadAttention`: `name.in_proj_weight`, `name.in_proj_bias`, `name.out_proj.{weight,bias}`.
+  public init(
+    multihead name: String, width: Int, heads: Int, dropout: Float, in layout: inout ParameterLayout
+  ) {
+    // Xavier's bound of the packed matrix; biases start at zero.
+    let bound = (6 / Float(width + 3 * width)).squareRoot()
+    let weight = layout.add("\(name).in_proj_weight", [3 * width, width], .uniform(bound: bound))
+    let bias = layout.add("\(name).in_proj_bias", [3 * width], .zeros)
+    let outputBound = 1 / Float(width).squareRoot()
+    let outputWeight = layout.add("\(name).out_proj.weight", [width, width], .uniform(bound: outputBound))
+    let outputBias = layout.add("\(name).out_proj.bias", [width], .zeros)
+    self.init(
+      width: width, heads: heads, dropout: dropout, projection: Linear(weight: weight, bias: bias),
+      output: Linear(weight: outputWeight, bias: outputBias))
+  }
+
+  /// Report 004's attention: `name.{q,k,v}.weight` without bias and `name.out.{weight,bias}`.
+  public init(
+    separate name: String, width: Int, heads: Int, dropout: Float, in layout: inout ParameterLayout
+  ) {
+    let query = Linear("\(name).q", inputs: width, outputs: width, hasBias: false, in: &layout)
+    let key = Linear("\(name).k", inputs: width, outputs: width, hasBias: false, in: &layout)
+    _ = Linear("\(name).v", inputs: width, outputs: width, hasBias: false, in: &layout)
+    precondition(key.weight.offset == query.weight.offset + width * width)
+    let packed = Parameter(
+      index: query.weight.index, offset: query.weight.offset, rows: 3 * width, columns: width)
+    self.init(
+      width: width, heads: heads, dropout: dropout, projection: Linear(weight: packed, bias: nil),
+      output: Linear("\(name).out", inputs: width, outputs: width, in: &layout))
+  }
+
+  private init(width: Int, heads: Int, dropout: Float, projection: Linear, output: Linear) {
+    self.heads = heads
+    self.headWidth = width / heads
+    self.dropout = dropout
+    self.projection = projection
+    self.output = output
+  }
+
+  /// The bias that the result of ``forward(_:_:)`` still lacks.
+  var outputBias: Parameter { output.bias! }
+
+  private var temperature: Float { 1 / Float(headWidth).squareRoot() }
+
+  /// The attention's output before its bias.
+  func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    let qkv_N3D = projection.product(x_ND, &pass)
+    if let bias = projection.bias { pass.addBias(bias, to: qkv_N3D) }
+    let context_ND = pass.matrix(x_ND.rows, x_ND.columns)
+    if pass.isTraining {
+      pass.save(x_ND)
+      pass.save(qkv_N3D)
+      attend(qkv_N3D, context_ND, &pass)
+      pass.save(context_ND)
+    } else {
+      attendInBlocks(qkv_N3D, context_ND, &pass)
+    }
+    return output.product(context_ND, &pass)
+  }
+
+  /// The input's gradient is added to `dx`; `dy` is the gradient of what ``forward(_:_:)`` returned.
+  func backward(_ dy_ND: Matrix, addingTo dx_ND: Matrix, _ pass: inout Pass) {
+    let context_ND = pass.restore()
+    output.weightGradient(dy_ND, context_ND, &pass)
+    let dcontext_ND = output.inputGradient(dy_ND, &pass)
+    let weights = pass.restore()
+    let keep = pass.restoreMask(probability: dropout)
+    let qkv_N3D = pass.restore()
+    let x_ND = pass.restore()
+    let dqkv_N3D = pass.matrix(qkv_N3D.rows, qkv_N3D.columns)
+    attendBackward(dcontext_ND, weights, keep, qkv_N3D, dqkv_N3D, &pass)
+    if let bias = projection.bias { pass.addBiasGradient(of: bias, from: dqkv_N3D) }
+    projection.weightGradient(dqkv_N3D, x_ND, &pass)
+    projection.addInputGradient(dqkv_N3D, to: dx_ND, &pass)
+  }
+
+  /// Training: the weights of all heads are kept, [B·H·T, T].
+  private func attend(_ qkv: Matrix, _ context: Matrix, _ pass: inout Pass) {
+    let T = pass.frames
+    let weights = pass.matrix(pass.samples * heads * T, T)
+    let keep = pass.mask(weights.count, probability: dropout)
+    let dropped_TT = pass.matrix(T, T)
+    for sample in 0..<pass.samples {
+      for head in 0..<heads {
+        let index = sample * heads + head
+        let p_TT = weights.rows(index * T..<(index + 1) * T)
+        let (q, k, v) = windows(of: qkv, sample, head, frames: T)
+        pass.clock.measure(.products) { multiply(q, transposed: k, into: p_TT) }
+        pass.clock.measure(.softmax) {
+          kernel_softmax_dropout(
+            T, T, temperature, keep.map { $0 + index * T * T }, 1 / (1 - dropout), p_TT.base, dropped_TT.base)
+        }
+        let out = window(context, sample, head, frames: T)
+        pass.clock.measure(.products) { multiply(keep == nil ? p_TT : dropped_TT, v, into: out) }
+      }
+    }
+    pass.save(weights)
+  }
+
+  /// Evaluation: a block of query rows at a time, nothing kept.
+  private func attendInBlocks(_ qkv: Matrix, _ context: Matrix, _ pass: inout Pass) {
+    let T = pass.frames
+    let mark = pass.arena.mark
+    let scores = pass.matrix(min(T, Self.evaluationRows), T)
+    for sample in 0..<pass.samples {
+      for head in 0..<heads {
+        let (q, k, v) = windows(of: qkv, sample, head, frames: T)
+        let out = window(context, sample, head, frames: T)
+        for start in stride(from: 0, to: T, by: Self.evaluationRows) {
+          let block = start..<min(T, start + Self.evaluationRows)
+          let p = scores.rows(0..<block.count)
+          pass.clock.measure(.products) { multiply(q.rows(block), transposed: k, into: p) }
+          pass.clock.measure(.softmax) {
+            kernel_softmax_dropout(block.count, T, temperature, nil, 1, p.base, nil)
+          }
+          pass.clock.measure(.products) { multiply(p, v, into: out.rows(block)) }
+        }
+      }
+    }
+    pass.arena.release(to: mark)
+  }
+
+  private func attendBackward(
+    _ dcontext: Matrix, _ weights: Matrix, _ keep: UnsafeMutablePointer<UInt8>?, _ qkv: Matrix, _ dqkv: Matrix,
+    _ pass: inout Pass
+  ) {
+    let T = pass.frames
+    let dropped_TT = pass.matrix(T, T)
+    let ds_TT = pass.matrix(T, T)
+    for sample in 0..<pass.samples {
+      for head in 0..<heads {
+        let index = sample * heads + head
+        let p_TT = weights.rows(index * T..<(index + 1) * T)
+        let keep = keep.map { $0 + index * T * T }
+        let (q, k, v) = windows(of: qkv, sample, head, frames: T)
+        let (dq, dk, dv) = windows(of: dqkv, sample, head, frames: T)
+        let dout = window(dcontext, sample, head, frames: T)
+        if let keep {
+          pass.clock.measure(.dropout) {
+            kernel_dropout(T * T, p_TT.base, keep, 1 / (1 - dropout), dropped_TT.base)
+          }
+        }
+        pass.clock.measure(.products) {
+          multiply(transposed: keep == nil ? p_TT : dropped_TT, dout, into: dv)
+          multiply(dout, transposed: v, into: ds_TT)
+        }
+        pass.clock.measure(.softmax) {
+          kernel_softmax_dropout_backward(
+            T, T, temperature, keep, 1 / (1 - dropout), p_TT.base, ds_TT.base, ds_TT.base)
+        }
+        pass.clock.measure(.products) {
+          multiply(ds_TT, k, into: dq)
+          multiply(transposed: ds_TT, q, into: dk)
+        }
+      }
+    }
+  }
+
+  /// Queries, keys and values of one head of one sample: windows [T, D/H] on [N, 3D].
+  private func windows(
+    of qkv: Matrix, _ sample: Int, _ head: Int, frames: Int
+  ) -> (q: Matrix, k: Matrix, v: Matrix) {
+    let width = heads * headWidth
+    let rows = qkv.rows(sample * frames..<(sample + 1) * frames)
+    let start = head * headWidth
+    return (
+      rows.columns(start..<start + headWidth), rows.columns(width + start..<width + start + headWidth),
+      rows.columns(2 * width + start..<2 * width + start + headWidth)
+    )
+  }
+
+  private func window(_ x_ND: Matrix, _ sample: Int, _ head: Int, frames: Int) -> Matrix {
+    x_ND.rows(sample * frames..<(sample + 1) * frames).columns(head * headWidth..<(head + 1) * headWidth)
+  }
+}

@@ -1,0 +1,69 @@
+import CKernels
+import TensorCore
+
+/// `y_NO = x_NI · weight_OIᵀ + bias_O`
+///
+/// Encoders mostly use its parts: the product alone, whose bias joins the pass that follows it over the same
+/// memory, and the two products of the backward pass.
+public struct Linear: Layer {
+  /// [O, I]
+  public let weight: Parameter
+  /// [O], or none.
+  public let bias: Parameter?
+
+  /// Registers `name.weight` and, unless `hasBias` is false, `name.bias`, drawn as `nn.Linear` draws them.
+  public init(
+    _ name: String, inputs: Int, outputs: Int, hasBias: Bool = true, in layout: inout ParameterLayout
+  ) {
+    let bound = 1 / Float(inputs).squareRoot()
+    weight = layout.add("\(name).weight", [outputs, inputs], .uniform(bound: bound))
+    bias = hasBias ? layout.add("\(name).bias", [outputs], .uniform(bound: bound)) : nil
+  }
+
+  /// A layer over parameters that are registered elsewhere.
+  init(weight: Parameter, bias: Parameter?) {
+    self.weight = weight
+    self.bias = bias
+  }
+
+  public func forward(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
+    let y_NO = product(x_NI, &pass)
+    if let bias { pass.addBias(bias, to: y_NO) }
+    pass.save(x_NI)
+    return y_NO
+  }
+
+  public func backward(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
+    let x_NI = pass.restore()
+    if let bias { pass.addBiasGradient(of: bias, from: dy_NO) }
+    weightGradient(dy_NO, x_NI, &pass)
+    return inputGradient(dy_NO, &pass)
+  }
+
+  /// `x · weightᵀ`, without the bias; saves nothing.
+  func product(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
+    let y_NO = pass.matrix(x_NI.rows, weight.rows)
+    pass.clock.measure(.products) { multiply(x_NI, transposed: pass[weight], into: y_NO) }
+    return y_NO
+  }
+
+  /// `dweight = dyᵀ · x`
+  func weightGradient(_ dy_NO: Matrix, _ x_NI: Matrix, _ pass: inout Pass) {
+    let dweight_OI = pass.gradient(of: weight)
+    pass.clock.measure(.products) {
+      multiply(transposed: dy_NO, x_NI, into: dweight_OI, accumulating: pass.isAccumulating)
+    }
+  }
+
+  /// `dx = dy · weight`
+  func inputGradient(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
+    let dx_NI = pass.matrix(dy_NO.rows, weight.columns)
+    pass.clock.measure(.products) { multiply(dy_NO, pass[weight], into: dx_NI) }
+    return dx_NI
+  }
+
+  /// `dx += dy · weight`: where a residual connection brought a gradient already.
+  func addInputGradient(_ dy_NO: Matrix, to dx_NI: Matrix, _ pass: inout Pass) {
+    pass.clock.measure(.products) { multiply(dy_NO, pass[weight], into: dx_NI, accumulating: true) }
+  }
+}

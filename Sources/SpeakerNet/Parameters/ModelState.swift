@@ -1,0 +1,55 @@
+import TensorCore
+
+/// The values a model is trained to: one flat buffer of parameters and one of running statistics.
+///
+/// All ranks hold the same values. Between steps they belong to the trainer; during a step the parameters are only
+/// read, and the statistics are written by one worker of a rank.
+public final class ModelState: @unchecked Sendable {
+  // Unchecked: lent to the workers for the length of a step, which only read the parameters.
+
+  /// [layout.count] parameters, those that are trained first.
+  public let parameters: UnsafeMutablePointer<Float>
+  /// [layout.statisticsCount] running means and variances.
+  public let statistics: UnsafeMutablePointer<Float>
+  /// Training batches that the running statistics have seen.
+  public var batchesTracked: Int64 = 0
+  /// Names and places.
+  public let layout: ParameterLayout
+
+  /// Parameters at zero, running means at 0 and variances at 1.
+  public init(layout: ParameterLayout) {
+    self.layout = layout
+    parameters = .allocate(capacity: max(1, layout.count))
+    parameters.initialize(repeating: 0, count: max(1, layout.count))
+    statistics = .allocate(capacity: max(1, layout.statisticsCount))
+    statistics.initialize(repeating: 0, count: max(1, layout.statisticsCount))
+    for entry in layout.statistics {
+      (statistics + entry.variance.offset).update(repeating: 1, count: entry.variance.count)
+    }
+  }
+
+  deinit {
+    parameters.deallocate()
+    statistics.deallocate()
+  }
+
+  /// Draws the initial values. A value depends on the seed and the parameter's place alone.
+  public func initialize(seed: UInt64) {
+    for entry in layout.entries {
+      let values = parameters + entry.parameter.offset
+      if let original = entry.copyOf {
+        values.update(from: parameters + layout.entries[original].parameter.offset, count: entry.parameter.count)
+        continue
+      }
+      switch entry.initialization {
+      case .zeros: values.update(repeating: 0, count: entry.parameter.count)
+      case .ones: values.update(repeating: 1, count: entry.parameter.count)
+      case .uniform(let bound):
+        let stream = RandomStream(seed: seed, purpose: .initialization, sample: entry.parameter.index)
+        for element in 0..<entry.parameter.count {
+          values[element] = (2 * stream.uniform(at: element) - 1) * bound
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Diagnostics
+import TensorCore
+
+/// A speaker classifier: mels_N40 → prenet → encoder → pooling → head → logits_BC.
+///
+/// The model is a description: where each parameter lies and what is computed with it. Values are in a
+/// ``ModelState``, and one slice's activations in a ``Pass``, so any number of slices can be under way at once.
+public struct SpeakerModel: Sendable {
+  /// Mel bands of a frame.
+  public static let melBands = 40
+
+  /// What the model is made of.
+  public let configuration: ModelConfiguration
+  /// Number of speakers, C.
+  public let speakers: Int
+  /// Names and places of its parameters.
+  public let layout: ParameterLayout
+  /// Parameters of the encoder, those that are shared counted once.
+  public let encoderParameters: Int
+
+  private let prenet: Linear
+  private let encoder: Encoder
+  private let pooling: Pooling
+  private let head: Head
+  private let loss: Loss
+
+  /// - Throws: a usage ``Failure`` when the configuration is not a model, or its encoder is larger than its limit.
+  public init(_ configuration: ModelConfiguration, speakers: Int) throws(Failure) {
+    try configuration.check()
+    var layout = ParameterLayout()
+    let width = configuration.dModel
+    prenet = Linear("prenet", inputs: Self.melBands, outputs: width, in: &layout)
+    let before = layout.storedCount
+    encoder = Encoder(configuration.encoder, width: width, in: &layout)
+    encoderParameters = layout.storedCount - before
+    if let limit = configuration.encoder.parameterLimit, encoderParameters >= limit {
+      throw Failure(
+        .usage,
+        "model.encoder.parameter_limit: the encoder has \(encoderParameters) parameters, which is not under \(limit)")
+    }
+    pooling = Pooling(configuration.pooling, width: width, in: &layout)
+    head = Head(configuration, speakers: speakers, in: &layout)
+    loss = Loss(configuration.loss)
+    layout.finish()
+    self.configuration = configuration
+    self.speakers = speakers
+    self.layout = layout
+  }
+
+  /// Parameters in all.
+  public var parameterCount: Int { layout.count }
+
+  /// The logits of a slice, [B, C]; `mels` is [B·T, 40]. For AM-softmax s·cos, without the margin.
+  public func logits(_ mels_N40: Matrix, _ pass: inout Pass) -> Matrix {
+    head.forward(pooling.forward(encoder.forward(prenet.forward(mels_N40, &pass), &pass), &pass), &pass)
+  }
+
+  /// A slice's logits, its part of the loss, and its part of every parameter's gradient of the mean loss over the
+  /// global batch, written to the pass's gradients.
+  public func gradients(
+    _ mels_N40: Matrix, labels: UnsafePointer<Int32>, _ pass: inout Pass
+  ) -> (logits: Matrix, loss: Loss.Result) {
+    pass.clearVectorGradients(layout)
+    let y_BC = logits(mels_N40, &pass)
+    let dy_BC = pass.matrix(y_BC.rows, y_BC.columns)
+    let result = loss(y_BC, labels: labels, gradient: dy_BC, pass)
+    let dh_ND = encoder.backward(pooling.backward(head.backward(dy_BC, &pass), &pass), &pass)
+    prenet.backwardToParameters(dh_ND, &pass)
+    return (y_BC, result)
+  }
+
+  /// The loss of one row of logits, and whether its largest is the label's.
+  public func loss(ofRow row: Int, of logits_BC: Matrix, label: Int, _ pass: Pass) -> Loss.Result {
+    withUnsafePointer(to: Int32(label)) { label in
+      loss(logits_BC.rows(row..<row + 1), labels: label, gradient: nil, pass)
+    }
+  }
+}
+
+extension Linear {
+  /// ``backward(_:_:)`` for the first layer, whose input needs no gradient.
+  func backwardToParameters(_ dy_NO: Matrix, _ pass: inout Pass) {
+    let x_NI = pass.restore()
+    if let bias { pass.addBiasGradient(of: bias, from: dy_NO) }
+    weightGradient(dy_NO, x_NI, &pass)
+  }
+}
+
+extension Pass {
+  /// Sets to zero the gradients that kernels add to; those of products are written.
+  func clearVectorGradients(_ layout: ParameterLayout) {
+    for run in layout.vectorRuns { (gradients! + run.lowerBound).update(repeating: 0, count: run.count) }
+  }
+}

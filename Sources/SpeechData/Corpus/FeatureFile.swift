@@ -1,0 +1,120 @@
+import Diagnostics
+import TensorFiles
+
+/// One utterance's `.pt` file: where its rows are, and reading them whole with every check.
+enum FeatureFile {
+  /// Where the [frames, 40] floats lie in the file.
+  struct Location: Sendable {
+    /// How rows and bins follow each other; strides in floats.
+    enum Arrangement: Sendable {
+      /// Rows of 40 bins, `stride` apart (40 when the tensor is contiguous).
+      case rows(stride: Int)
+      /// A transposed tensor: 40 columns of frames, `stride` apart.
+      case columns(stride: Int)
+    }
+
+    /// Byte of the first element.
+    let offset: Int
+    let arrangement: Arrangement
+  }
+
+  /// The rows of an utterance, in the buffer they were read into.
+  struct Rows {
+    /// [frames, 40] floats, row-major.
+    let bytes: UnsafeRawBufferPointer
+    let checksum: UInt32
+    let location: Location
+  }
+
+  /// Reads and verifies the file `path` of `directory`.
+  ///
+  /// - Throws: missing input when it is not there; bad data, naming the file, when it is damaged, is not one
+  ///   float32 tensor of shape [frames, 40], or holds a NaN or an infinity.
+  static func read(_ path: String, frames: Int, in directory: String, _ buffer: FrameBuffer) throws -> Rows {
+    let file = try InputFile(path: "\(directory)/\(path)")
+    let tensor = try TorchFile.locateTensor(in: file)
+    let location = try location(of: tensor, frames: frames, path: file.path)
+    let rowBytes = frames * Corpus.bytesPerFrame
+
+    // The checksum in the file is that of the whole storage, which may be larger than the tensor.
+    let memory = buffer.reserve(tensor.payloadBytes + rowBytes)
+    let storage = UnsafeMutableRawBufferPointer(rebasing: memory[..<tensor.payloadBytes])
+    try file.read(into: storage, at: tensor.storageOffset)
+    guard CRC32.checksum(UnsafeRawBufferPointer(storage)) == tensor.storageCRC else {
+      throw Failure(.badData, "\(file.path): is damaged: its CRC-32 does not match")
+    }
+
+    let start = tensor.payloadOffset - tensor.storageOffset
+    let rows: UnsafeRawBufferPointer
+    let checksum: UInt32
+    if tensor.isContiguous {
+      rows = UnsafeRawBufferPointer(rebasing: storage[start..<start + rowBytes])
+      checksum = rowBytes == storage.count ? tensor.storageCRC : CRC32.checksum(rows)
+    } else {
+      let gathered = UnsafeMutableRawBufferPointer(rebasing: memory[tensor.payloadBytes...])
+      gather(storage.baseAddress! + start, location.arrangement, frames: frames, into: gathered)
+      rows = UnsafeRawBufferPointer(gathered)
+      checksum = CRC32.checksum(rows)
+    }
+    if let element = rows.bindMemory(to: Float.self).firstNonFinite {
+      let value = rows.load(fromByteOffset: element * 4, as: Float.self)
+      throw Failure(
+        .badData,
+        "\(file.path): frame \(element / Corpus.bins), bin \(element % Corpus.bins) is \(value), not a finite number"
+      )
+    }
+    return Rows(bytes: rows, checksum: checksum, location: location)
+  }
+
+  /// The checksum that `read` would find for the rows, without reading them, or nil when only reading tells.
+  static func storedChecksum(_ path: String, frames: Int, in directory: String) throws -> UInt32? {
+    let tensor = try TorchFile.locateTensor(path: "\(directory)/\(path)")
+    let isWhole = tensor.isContiguous && tensor.payloadBytes == frames * Corpus.bytesPerFrame
+    return isWhole ? tensor.storageCRC : nil
+  }
+
+  private static func location(
+    of tensor: TorchFile.TensorLocation, frames: Int, path: String
+  ) throws -> Location {
+    guard tensor.elementType == .float32 else {
+      throw Failure(
+        .badData, "\(path): holds a tensor of \(tensor.elementType.rawValue), where F32 is expected")
+    }
+    guard tensor.shape == [frames, Corpus.bins] else {
+      throw Failure(
+        .badData,
+        "\(path): holds a tensor of shape \(tensor.shape), where the index says [\(frames), \(Corpus.bins)]")
+    }
+    if tensor.isContiguous {
+      return Location(offset: tensor.payloadOffset, arrangement: .rows(stride: Corpus.bins))
+    }
+    // A stride of 0 repeats elements; such a tensor has a smaller storage than its shape says.
+    switch (tensor.stride[0], tensor.stride[1]) {
+    case (let stride, 1) where stride >= Corpus.bins:
+      return Location(offset: tensor.payloadOffset, arrangement: .rows(stride: stride))
+    case (1, let stride) where stride >= frames:
+      return Location(offset: tensor.payloadOffset, arrangement: .columns(stride: stride))
+    default:
+      throw Failure(.badData, "\(path): holds a tensor of strides \(tensor.stride); save a contiguous() one")
+    }
+  }
+
+  /// Copies strided elements into row-major order. Byte copies: nothing in a file has to be aligned.
+  private static func gather(
+    _ source: UnsafeMutableRawPointer, _ arrangement: Location.Arrangement, frames: Int,
+    into rows: UnsafeMutableRawBufferPointer
+  ) {
+    let (frameStride, binStride) =
+      switch arrangement {
+      case .rows(let stride): (stride, 1)
+      case .columns(let stride): (1, stride)
+      }
+    for t in 0..<frames {
+      for b in 0..<Corpus.bins {
+        let value = source.loadUnaligned(
+          fromByteOffset: 4 * (t * frameStride + b * binStride), as: UInt32.self)
+        rows.storeBytes(of: value, toByteOffset: 4 * (t * Corpus.bins + b), as: UInt32.self)
+      }
+    }
+  }
+}

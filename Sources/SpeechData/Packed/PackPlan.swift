@@ -1,0 +1,95 @@
+import Diagnostics
+
+/// Which files a packed corpus consists of and what each holds, decided by the index alone.
+///
+/// Shard file `k` of N holds piece `k` of the layout order. Test file `k` holds piece `k` of `testdata.json`,
+/// in its order.
+struct PackPlan: Sendable {
+  enum Kind: String, Sendable { case shard, test }
+
+  let speakers: [String]
+  let utterances: [Utterance]
+  let tests: [Utterance]?
+  /// N: shard files, and as many test files when there are tests.
+  let files: Int
+  let layout: ShardLayout
+  /// 64 bits of the index's contents, by which a file knows what it is a part of.
+  let fingerprint: UInt64
+
+  init(speakers: [String], utterances: [Utterance], tests: [Utterance]?, files: Int) {
+    self.speakers = speakers
+    self.utterances = utterances
+    self.tests = tests
+    self.files = files
+    layout = ShardLayout(count: utterances.count)
+    var fingerprint = Fingerprint()
+    fingerprint.combine(speakers.count)
+    for speaker in speakers { fingerprint.combine(speaker) }
+    for list in [utterances, tests ?? []] {
+      fingerprint.combine(list.count)
+      for utterance in list {
+        fingerprint.combine(utterance.path)
+        fingerprint.combine(utterance.frames)
+        fingerprint.combine(utterance.label)
+      }
+    }
+    fingerprint.combine(tests == nil ? 0 : 1)
+    self.fingerprint = fingerprint.value
+  }
+
+  /// The kinds of files there are.
+  var kinds: [Kind] { tests == nil ? [.shard] : [.shard, .test] }
+
+  /// "shard-00003-of-00008.mels".
+  func name(_ kind: Kind, _ file: Int) -> String {
+    Self.name(kind, file, of: files)
+  }
+
+  /// The name of file `file` of `files`.
+  static func name(_ kind: Kind, _ file: Int, of files: Int) -> String {
+    "\(kind)-\(fiveDigits(file))-of-\(fiveDigits(files)).mels"
+  }
+
+  /// Every file's name.
+  var names: [String] { kinds.flatMap { kind in (0..<files).map { name(kind, $0) } } }
+
+  /// The utterances of one kind, in index order.
+  func list(_ kind: Kind) -> [Utterance] { kind == .shard ? utterances : tests ?? [] }
+
+  /// The indices that a file holds, in its order.
+  func members(_ kind: Kind, _ file: Int) -> [Int] {
+    switch kind {
+    case .shard: Array(layout.members(ofShard: file, of: files))
+    case .test: Array(ShardLayout.piece(file, of: files, count: tests?.count ?? 0))
+    }
+  }
+
+  /// The front that a file is to have, row checksums apart.
+  func front(_ kind: Kind, _ file: Int) -> MelFileFront {
+    let list = list(kind)
+    return MelFileFront(
+      members: members(kind, file).map { (index: $0, utterance: list[$0]) }, fingerprint: fingerprint,
+      file: file, files: files)
+  }
+
+  private static func fiveDigits(_ number: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+  }
+}
+
+/// A 64-bit hash that is the same in every run and version: FNV-1a (Fowler, Noll and Vo).
+struct Fingerprint {
+  private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+
+  mutating func combine(_ string: String) {
+    for byte in string.utf8 { combine(byte: byte) }
+    combine(byte: 0xFF)  // never in UTF-8: ("ab", "c") differs from ("a", "bc")
+  }
+
+  mutating func combine(_ number: Int) {
+    for shift in stride(from: 0, to: 64, by: 8) { combine(byte: UInt8(truncatingIfNeeded: number >> shift)) }
+  }
+
+  private mutating func combine(byte: UInt8) { value = (value ^ UInt64(byte)) &* 0x100_0000_01B3 }
+}

@@ -1,0 +1,229 @@
+import Diagnostics
+import Glibc
+import TensorFiles
+
+/// Packs the homework's directory into a few large files that are mapped instead of read.
+///
+/// Every file is written under a temporary name, flushed and renamed, and the manifest comes last: what has a
+/// final name is whole. A second run keeps the files that are there and fit, so a pack that was killed goes on
+/// where it was. Memory is bounded by the index and one utterance a thread.
+///
+/// Alone, call `run(threads:progress:)`. Processes that share the work call `run(files:…)` with ranges that
+/// together are `0 ..< files`, and when all have returned, one of them calls `finish()`.
+public struct Packer: Sendable {
+  /// The homework's directory.
+  public let source: String
+  /// The folder to pack into.
+  public let output: String
+  /// The number of shard files.
+  public var files: Int { plan.files }
+  /// Utterances to pack, those of `testdata.json` included.
+  public var utterances: Int { plan.utterances.count + (plan.tests?.count ?? 0) }
+
+  private let plan: PackPlan
+
+  /// Reads the index of `source`; writes nothing.
+  ///
+  /// - Parameter files: shard files to make; `train.shards` has to divide it.
+  /// - Throws: what `Corpus.open` throws; a usage failure when `files` is not in `1 ... utterances`.
+  public init(source: String, output: String, files: Int = 8) throws {
+    guard access("\(source)/metadata.json", F_OK) == 0 else {
+      throw Failure(
+        .missingInput, "\(source)/metadata.json: no such file; pack reads the homework's directory")
+    }
+    let index = try HomeworkIndex(directory: source)
+    guard (1...index.utterances.count).contains(files) else {
+      throw Failure(
+        .usage, "--shards is \(files), but must be between 1 and the \(index.utterances.count) utterances")
+    }
+    self.source = source
+    self.output = output
+    plan = PackPlan(speakers: index.speakers, utterances: index.utterances, tests: index.tests, files: files)
+  }
+
+  /// Packs everything.
+  ///
+  /// - Parameters:
+  ///   - threads: files written at a time.
+  ///   - progress: utterances done so far, called now and then on the calling thread and once at the end.
+  /// - Throws: bad data or missing input for the first utterance, in file order, that cannot be read;
+  ///   input/output when `output` cannot be written; usage when it holds something else.
+  public func run(threads: Int, progress: (_ done: Int, _ total: Int) -> Void) throws {
+    try run(files: 0..<files, threads: threads, progress: progress)
+    try finish()
+  }
+
+  /// Packs some of the files, without the manifest.
+  ///
+  /// - Throws: as `run(threads:progress:)`.
+  public func run(files: Range<Int>, threads: Int, progress: (_ done: Int, _ total: Int) -> Void) throws {
+    try createOutput()
+    try refuseForeignContents()
+    let units = plan.kinds.flatMap { kind in files.map { (kind: kind, file: $0) } }
+    let total = units.reduce(0) { $0 + plan.members($1.kind, $1.file).count }
+    try parallelLoop(
+      count: units.count, threads: threads, total: total, progress: progress, scratch: FrameBuffer.init
+    ) { [self] index, buffer, done in
+      let unit = units[index]
+      var front = plan.front(unit.kind, unit.file)
+      if try keeps(unit.kind, unit.file, front) {
+        done.advance(by: front.entries.count)
+      } else {
+        try write(&front, plan.name(unit.kind, unit.file), buffer, done)
+      }
+    }
+  }
+
+  /// Writes the manifest, after all files were packed; the folder is a corpus from then on.
+  ///
+  /// - Throws: missing input when a file is not there yet; bad data or usage when one does not fit.
+  public func finish() throws {
+    let manifest = PackManifest(
+      fingerprint: plan.fingerprint, speakers: plan.speakers, shards: try entries(.shard),
+      tests: plan.tests == nil ? nil : try entries(.test))
+    try FileWriting.writeAtomically(
+      Array((manifest.json.serialized(indent: 1) + "\n").utf8), to: "\(output)/\(PackManifest.fileName)")
+  }
+
+  private func entries(_ kind: PackPlan.Kind) throws -> [PackManifest.File] {
+    try (0..<files).map { file in
+      let name = plan.name(kind, file)
+      let front = try MelFileFront(reading: "\(output)/\(name)")
+      guard front.describesSameRows(as: plan.front(kind, file)) else { throw foreign(name) }
+      return PackManifest.File(
+        name: name, utterances: front.entries.count, bytes: front.header.fileBytes, checksum: front.checksum)
+    }
+  }
+
+  // MARK: - The output folder
+
+  private func createOutput() throws {
+    // Every folder on the way that is not there yet.
+    var path = output.hasPrefix("/") ? "/" : ""
+    for component in output.split(separator: "/") {
+      path += path.isEmpty || path == "/" ? "\(component)" : "/\(component)"
+      guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw Failure("create", path, errno) }
+    }
+  }
+
+  /// Refuses a folder with anything in it but finished and temporary files of this very pack.
+  private func refuseForeignContents() throws {
+    let names = plan.names
+    let expected = Set(names)
+    for name in try folderContents(output) where !name.hasPrefix(".") && name != PackManifest.fileName {
+      guard expected.contains(name) || names.contains(where: { name.hasPrefix($0 + Self.temporaryMark) })
+      else {
+        throw foreign(name)
+      }
+    }
+    let manifestPath = "\(output)/\(PackManifest.fileName)"
+    guard access(manifestPath, F_OK) == 0 else { return }
+    let manifest = try PackManifest(reading: manifestPath)
+    guard manifest.fingerprint == plan.fingerprint, manifest.shards.count == files else {
+      throw foreign(PackManifest.fileName)
+    }
+  }
+
+  private func foreign(_ name: String) -> Failure {
+    Failure(
+      .usage,
+      "\(output) holds \(name.printable), which is not part of \(source) packed into \(files) files: "
+        + "choose an empty folder, or delete it first")
+  }
+
+  /// Whether a finished file is there, packed from what the source holds now as far as its files' own
+  /// checksums tell. One that is there and does not fit is never overwritten.
+  private func keeps(_ kind: PackPlan.Kind, _ file: Int, _ expected: MelFileFront) throws -> Bool {
+    let name = plan.name(kind, file)
+    guard access("\(output)/\(name)", F_OK) == 0 else { return false }
+    let front = try MelFileFront(reading: "\(output)/\(name)")
+    guard front.describesSameRows(as: expected) else { throw foreign(name) }
+    for (path, entry) in zip(front.paths, front.entries) {
+      let checksum = try FeatureFile.storedChecksum(path, frames: entry.frames, in: source)
+      guard checksum == nil || checksum == entry.checksum else {
+        throw Failure(
+          .usage,
+          "\(output)/\(name) was packed when \(source)/\(path.printable) held something else: "
+            + "choose an empty folder, or delete it first")
+      }
+    }
+    return true
+  }
+
+  // MARK: - One file
+
+  private static let temporaryMark = ".partial-"
+  /// Bytes after which the disk is told to begin.
+  private static let writeBehind = 8 << 20
+
+  /// Writes one file: the rows as they are read, then the front, whose checksums are only known then.
+  private func write(
+    _ front: inout MelFileFront, _ name: String, _ buffer: FrameBuffer, _ done: Progress
+  ) throws {
+    for leftover in try folderContents(output) where leftover.hasPrefix(name + Self.temporaryMark) {
+      unlink("\(output)/\(leftover)")
+    }
+    // The process's number keeps two packs into one folder, a mistake, from writing into each other's file.
+    let temporary = "\(output)/\(name)\(Self.temporaryMark)\(getpid())"
+    do {
+      try writeRows(&front, to: temporary, buffer, done)
+      guard rename(temporary, "\(output)/\(name)") == 0 else {
+        throw Failure("write", "\(output)/\(name)", errno)
+      }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    try FileWriting.synchronizeFolder(output)
+  }
+
+  private func writeRows(
+    _ front: inout MelFileFront, to path: String, _ buffer: FrameBuffer, _ done: Progress
+  ) throws {
+    let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
+    try file.allocate(front.header.fileBytes)
+    var startedUpTo = 0
+    for i in front.entries.indices {
+      let rows = try FeatureFile.read(front.paths[i], frames: front.entries[i].frames, in: source, buffer)
+      front.entries[i].checksum = rows.checksum
+      try file.write(rows.bytes, at: front.entries[i].offset)
+      let end = front.entries[i].offset + rows.bytes.count
+      if end - startedUpTo >= Self.writeBehind {
+        file.startWriting(startedUpTo..<end)
+        startedUpTo = end
+      }
+      done.advance()
+    }
+    try front.encoded().withUnsafeBytes { try file.write($0, at: 0) }
+    try file.synchronize()
+  }
+}
+
+extension MelFileFront {
+  /// Whether both are the same file of the same corpus, whatever the rows hold.
+  func describesSameRows(as other: MelFileFront) -> Bool {
+    func withoutChecksums(_ entries: [MelFileEntry]) -> [MelFileEntry] {
+      entries.map { entry in
+        var entry = entry
+        entry.checksum = 0
+        return entry
+      }
+    }
+    return header == other.header && paths == other.paths
+      && withoutChecksums(entries) == withoutChecksums(other.entries)
+  }
+}
+
+/// The names in a folder, "." and ".." apart.
+private func folderContents(_ path: String) throws -> [String] {
+  guard let stream = opendir(path) else { throw Failure("open", path, errno) }
+  defer { closedir(stream) }
+  var names: [String] = []
+  while let entry = readdir(stream) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+      pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+    }
+    if name != "." && name != ".." { names.append(name) }
+  }
+  return names
+}

@@ -1,0 +1,76 @@
+import Diagnostics
+import TensorCore
+
+/// Which training utterance slot `i` of a shard's slice of the batch holds in step `s`.
+///
+/// The shard's draws are numbered: slot `i` of step `s` is draw `d = s · sliceSize + i`. With `m` training
+/// members, draw `d` is position `d mod m` of the permutation of epoch `d / m`, and a permutation is keyed by
+/// (seed, shard, epoch). So every epoch takes each member once, and any step can be asked for at any time:
+/// there is no state to save. The last permutations are kept, so asking in order costs one shuffle an epoch
+/// and allocates nothing after `init`.
+public struct ShardSampler: Sendable {
+  /// The shard's training utterances (indices into `Corpus.utterances`), in layout order.
+  public let members: [Int]
+  /// Utterances of the global batch that come from this shard.
+  public let sliceSize: Int
+  /// The run's seed.
+  public let seed: UInt64
+  /// The shard's number.
+  public let shard: Int
+
+  private struct Permutation {
+    var epoch: Int?
+    var order: [Int]
+  }
+
+  /// Epoch `e` lives in element `e & 1`: a slice that straddles two epochs needs both.
+  private var cache: [Permutation]
+
+  /// - Parameters:
+  ///   - members: from `Corpus.members(ofShard:of:)`, restricted to the training part.
+  ///   - sliceSize: `batch_size / shards`, at least 1.
+  /// - Throws: a usage `Failure` when the shard has no training utterance to draw.
+  public init(members: [Int], sliceSize: Int, seed: UInt64, shard: Int) throws {
+    precondition(sliceSize > 0, "a slice has at least one utterance")
+    guard !members.isEmpty else {
+      throw Failure(
+        .usage,
+        "shard \(shard) holds no training utterance: there are too few for so many shards; lower train.shards"
+      )
+    }
+    self.members = members
+    self.sliceSize = sliceSize
+    self.seed = seed
+    self.shard = shard
+    cache = Array(repeating: Permutation(epoch: nil, order: Array(members.indices)), count: 2)
+  }
+
+  /// The training members of every shard in turn: `Corpus.members` restricted to `split.training`.
+  ///
+  /// - Returns: dataset indices by shard, in layout order.
+  /// - Throws: what `Corpus.members(ofShard:of:)` throws.
+  public static func trainingMembers(
+    of corpus: Corpus, split: TrainValidSplit, shards: Int
+  ) throws -> [[Int]] {
+    var isTraining = [Bool](repeating: false, count: corpus.utterances.count)
+    for index in split.training { isTraining[index] = true }
+    return try (0..<shards).map { shard in
+      try corpus.members(ofShard: shard, of: shards).filter { isTraining[$0] }
+    }
+  }
+
+  /// The utterance (an index into `Corpus.utterances`) of slot `slot` in step `step`, both from 0.
+  public mutating func utterance(step: Int, slot: Int) -> Int {
+    precondition(step >= 0 && (0..<sliceSize).contains(slot), "no such draw")
+    let (epoch, position) = (step * sliceSize + slot).quotientAndRemainder(dividingBy: members.count)
+    let way = epoch & 1
+    if cache[way].epoch != epoch { reshuffle(way, epoch: epoch) }
+    return members[cache[way].order[position]]
+  }
+
+  private mutating func reshuffle(_ way: Int, epoch: Int) {
+    for i in members.indices { cache[way].order[i] = i }
+    cache[way].order.shuffle(RandomStream(seed: seed, purpose: .order, step: epoch, shard: shard))
+    cache[way].epoch = epoch
+  }
+}

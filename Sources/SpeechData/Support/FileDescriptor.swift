@@ -1,0 +1,59 @@
+import Diagnostics
+import Glibc
+
+/// An open file or folder, closed when the value goes.
+struct FileDescriptor: ~Copyable {
+  let raw: Int32
+  private let path: String
+
+  /// - Parameter flags: as open(2); `O_CLOEXEC` is added. Permissions of a new file are the umask's.
+  /// - Throws: `.missingInput` when it is not there, `.inputOutput` otherwise.
+  init(opening path: String, _ flags: Int32) throws {
+    raw = open(path, flags | O_CLOEXEC, 0o666)
+    self.path = path
+    guard raw >= 0 else {
+      throw errno == ENOENT || errno == ENOTDIR
+        ? Failure(.missingInput, "\(path): no such file or folder") : Failure("open", path, errno)
+    }
+  }
+
+  deinit {
+    if raw >= 0 { close(raw) }
+  }
+
+  /// Takes the space for `byteCount` bytes, zeros, so that a disk too full is found before the work.
+  func allocate(_ byteCount: Int) throws {
+    guard byteCount > 0 else { return }
+    let status = posix_fallocate(raw, 0, off_t(byteCount))
+    guard status == 0 else { throw Failure("write", path, status) }
+  }
+
+  /// Writes all of `bytes` at `offset`.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    var done = 0
+    while done < bytes.count {
+      let n = pwrite(raw, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      if n < 0 && errno == EINTR { continue }
+      guard n > 0 else { throw Failure("write", path, n < 0 ? errno : EIO) }
+      done += n
+    }
+  }
+
+  /// Has the disk begin with what was written to `range`, so that `synchronize` has less to wait for.
+  func startWriting(_ range: Range<Int>) {
+    // What Linux does first with pages that are not needed: it writes them. A hint, so failing is no matter.
+    posix_fadvise(raw, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_DONTNEED)
+  }
+
+  /// Returns once the contents are on the disk.
+  func synchronize() throws {
+    guard fsync(raw) == 0 else { throw Failure("write", path, errno) }
+  }
+}
+
+extension Failure {
+  /// "cannot `verb` `path`: …" with the system's reason.
+  init(_ verb: String, _ path: String, _ reason: Int32) {
+    self.init(.inputOutput, "cannot \(verb) \(path): \(String(cString: strerror(reason)))")
+  }
+}

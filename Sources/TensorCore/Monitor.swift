@@ -1,0 +1,52 @@
+import Glibc
+
+/// A lock with one condition. Waiting sleeps; it never spins, since ranks share processors.
+package final class Monitor: @unchecked Sendable {
+  // Unchecked: the two POSIX objects are made for use by several threads, at addresses that never change.
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  package init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  package func withLock<Result>(_ body: () -> Result) -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return body()
+  }
+
+  /// Gives the lock up until somebody calls ``wakeAll()``; may also return early.
+  package func wait() { pthread_cond_wait(condition, mutex) }
+
+  package func wakeAll() { pthread_cond_broadcast(condition) }
+}
+
+/// Starts a POSIX thread with a stack large enough for OpenBLAS.
+func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+  final class Box {
+    let body: @Sendable () -> Void
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+  }
+  var attributes = pthread_attr_t()
+  pthread_attr_init(&attributes)
+  pthread_attr_setstacksize(&attributes, 8 << 20)
+  defer { pthread_attr_destroy(&attributes) }
+  var thread = pthread_t()
+  let status = pthread_create(
+    &thread, &attributes,
+    { argument in
+      Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+      return nil
+    }, Unmanaged.passRetained(Box(body)).toOpaque())
+  precondition(status == 0, "a thread could not be started: \(String(cString: strerror(status)))")
+  return thread
+}

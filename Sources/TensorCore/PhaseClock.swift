@@ -1,0 +1,52 @@
+/// What a step spends its time on.
+public enum Phase: Int, CaseIterable, Sendable {
+  case products, softmax, normalization, activation, dropout, convolution, data, exchange, optimizer, other
+}
+
+/// Time by phase, of one worker. Off, a measurement costs one branch.
+public final class PhaseClock {
+  /// One measured interval, in nanoseconds of the monotonic clock.
+  public struct Interval: Sendable {
+    /// What was done.
+    public let phase: Phase
+    /// When it began and ended.
+    public let start: UInt64, end: UInt64
+  }
+
+  /// Whether anything is measured.
+  public let isOn: Bool
+  /// Nanoseconds spent in each phase since the last reset.
+  public private(set) var totals: [UInt64]
+  /// The intervals themselves, when they are to be kept.
+  public private(set) var intervals: [Interval] = []
+  private let keepsIntervals: Bool
+
+  /// - Parameter keepsIntervals: also remember each interval, for a trace; memory grows with every one.
+  public init(isOn: Bool, keepsIntervals: Bool = false) {
+    self.isOn = isOn
+    self.keepsIntervals = keepsIntervals
+    totals = Array(repeating: 0, count: Phase.allCases.count)
+  }
+
+  /// Runs `body` and adds its time to `phase`.
+  @inline(__always)
+  public func measure<Result>(_ phase: Phase, _ body: () -> Result) -> Result {
+    guard isOn else { return body() }
+    let start = monotonicNanoseconds()
+    let result = body()
+    add(phase, from: start, to: monotonicNanoseconds())
+    return result
+  }
+
+  /// Adds an interval that was measured elsewhere.
+  public func add(_ phase: Phase, from start: UInt64, to end: UInt64) {
+    totals[phase.rawValue] += end - start
+    if keepsIntervals { intervals.append(Interval(phase: phase, start: start, end: end)) }
+  }
+
+  /// Forgets what was measured.
+  public func reset() {
+    for index in totals.indices { totals[index] = 0 }
+    intervals.removeAll(keepingCapacity: true)
+  }
+}

@@ -1,0 +1,138 @@
+import Diagnostics
+import Yams
+
+/// Fills a configuration from YAML and from `--set`, and remembers where each key was given.
+struct ConfigurationReader {
+  /// What has been read so far.
+  private(set) var configuration: Configuration
+  /// Where a key was given: `configs/a.yaml:7` or `--set`.
+  private var origins: [String: String] = [:]
+
+  init(configuration: Configuration) { self.configuration = configuration }
+
+  // MARK: A file
+
+  /// Reads one YAML document. An empty one is no error.
+  mutating func read(yaml: String, named file: String) throws {
+    let root: Node?
+    do {
+      root = try Yams.compose(yaml: yaml)
+    } catch let error as YamlError {
+      throw Failure(.usage, error.oneLine(file: file))
+    }
+    if let root { try read(group: "", root, at: file, of: file) }
+  }
+
+  private mutating func read(group: String, _ node: Node, at place: String, of file: String) throws {
+    if let scalar = node.scalar, YAMLScalar.isNull(scalar.string), scalar.style == .plain { return }
+    guard let mapping = node.mapping else {
+      let what = group.isEmpty ? "" : " \(group):"
+      throw Failure(.usage, "\(place):\(what) expected keys and values, found \(node.kind)")
+    }
+    for (key, value) in mapping {
+      let line = "\(file):\((key.mark ?? value.mark)?.line ?? 1)"
+      guard let part = key.scalar?.string else {
+        throw Failure(.usage, "\(line): expected a key, found \(key.kind)")
+      }
+      let name = group.isEmpty ? part : "\(group).\(part)"
+      if let known = ConfigurationKey.named(name) {
+        try set(known, value, at: line)
+      } else if ConfigurationKey.isGroup(name) {
+        try read(group: name, value, at: line, of: file)
+      } else {
+        throw Failure(.usage, "\(line): \(ConfigurationKey.unknown(name))")
+      }
+    }
+  }
+
+  private mutating func set(_ key: ConfigurationKey, _ value: Node, at place: String) throws {
+    if let earlier = origins[key.name] {
+      throw Failure(.usage, "\(place): \(key.name) is already given at \(earlier)")
+    }
+    guard let scalar = value.scalar else {
+      throw Failure(.usage, "\(place): \(key.name): expected \(key.expected), found \(value.kind)")
+    }
+    // Quotes make text of a number, as they do for every other reader of the file.
+    let isText = scalar.style != .plain
+    guard key.takesText || !isText, key.set(scalar.string, in: &configuration) else {
+      let isNothing = !isText && YAMLScalar.isNull(scalar.string)
+      let found = isNothing ? "nothing" : isText ? "the text '\(scalar.string)'" : "'\(scalar.string)'"
+      throw Failure(.usage, "\(place): \(key.name): expected \(key.expected), found \(found)")
+    }
+    origins[key.name] = place
+  }
+
+  // MARK: The command line
+
+  /// Applies one `key=value`.
+  mutating func apply(override: String) throws {
+    guard let equals = override.firstIndex(of: "=") else {
+      throw Failure(
+        .usage, "--set \(override): expected key=value, for example --set train.total_steps=4000")
+    }
+    let name = String(override[..<equals])
+    let text = String(override[override.index(after: equals)...])
+    guard let key = ConfigurationKey.named(name) else {
+      throw Failure(.usage, "--set \(override): \(ConfigurationKey.unknown(name))")
+    }
+    guard key.set(text, in: &configuration) else {
+      let found = text.isEmpty ? "nothing" : "'\(text)'"
+      throw Failure(.usage, "--set \(override): \(name): expected \(key.expected), found \(found)")
+    }
+    origins[name] = "--set \(override)"
+  }
+
+  // MARK: All of it
+
+  /// Checks what one key alone cannot tell, and names the place of the key that is at fault.
+  func checkTogether() throws {
+    guard let problem = configuration.inconsistency else { return }
+    let place = origins[problem.key].map { "\($0): " } ?? ""
+    throw Failure(.usage, "\(place)\(problem.key): \(problem.message)")
+  }
+}
+
+extension ConfigurationKey {
+  /// Whether `name` is a group of keys, like `model.encoder`.
+  static func isGroup(_ name: String) -> Bool { all.contains { $0.name.hasPrefix(name + ".") } }
+
+  /// The message for a name that is no key.
+  static func unknown(_ name: String) -> String {
+    if isGroup(name), let first = all.first(where: { $0.name.hasPrefix(name + ".") }) {
+      return "'\(name)' is a group of keys: set one of them, for example \(first.name)"
+    }
+    let groups = all.flatMap { key in key.groups.indices.map { key.groups[...$0].joined(separator: ".") } }
+    guard let nearest = Nearest.match(name, among: all.map(\.name) + groups) else {
+      return "unknown key '\(name)'; 'speakerid-dist train --help-config' lists the known ones"
+    }
+    return "unknown key '\(name)': did you mean '\(nearest)'?"
+  }
+}
+
+extension Node {
+  /// The node's kind as a person calls it.
+  fileprivate var kind: String {
+    switch self {
+    case .scalar(let scalar): "'\(scalar.string)'"
+    case .mapping: "a group of keys"
+    case .sequence: "a list"
+    case .alias: "an alias"
+    }
+  }
+}
+
+extension YamlError {
+  /// The error in one line that begins with the file and, where it is known, the line.
+  fileprivate func oneLine(file: String) -> String {
+    switch self {
+    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+      .composer(let context, let problem, let mark, _):
+      let meanwhile = context.map { " \($0.text)" } ?? ""
+      return "\(file):\(mark.line): not valid YAML: \(problem)\(meanwhile) (column \(mark.column))"
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      return "\(file):\(context.mark.line): the key \(listed(duplicates, "and")) is given more than once"
+    case .reader(let problem, _, _, _): return "\(file): not valid YAML: \(problem)"
+    default: return "\(file): not valid YAML"
+    }
+  }
+}

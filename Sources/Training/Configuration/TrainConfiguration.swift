@@ -1,0 +1,40 @@
+/// How a network is trained: the `train:` part of a configuration file.
+///
+/// Defaults are the homework's: AdamW at 1e-3, 1,000 steps of warm-up, cosine to 0 at step 70,000.
+public struct TrainConfiguration: Equatable, Sendable {
+  /// How gradients are summed over the shards.
+  public enum Reduction: String, CaseIterable, Sendable {
+    /// One fixed binary tree over the shards: the same bits on any number of ranks.
+    case ordered
+    /// MPI's own all-reduce, as the thing to compare with: its bits depend on the number of ranks.
+    case mpi
+  }
+
+  /// Segments of one step, over all ranks.
+  public var batchSize = 32
+  /// Steps of the whole run.
+  public var totalSteps = 70_000
+  /// Steps over which the learning rate rises from 0.
+  public var warmupSteps = 1_000
+  /// Steps between two validations.
+  public var validSteps = 2_000
+  /// Steps between two checkpoints.
+  public var saveSteps = 10_000
+  /// The learning rate at the end of the warm-up.
+  public var learningRate = 0.001
+  /// AdamW's decoupled weight decay.
+  public var weightDecay = 0.01
+  /// Frames of a training segment.
+  public var segmentLength = 128
+  /// What every random number of the run, and the train/validation split, comes from.
+  public var seed: UInt64 = 87
+  /// Into how many equal slices a batch is cut; see docs/architecture.md.
+  public var shards = 8
+  /// How gradients are summed.
+  public var reduction: Reduction = .ordered
+  /// How many of the latest checkpoints are kept.
+  public var keepCheckpoints = 3
+
+  /// The homework's training.
+  public init() {}
+}

@@ -1,0 +1,83 @@
+import Collectives
+import Diagnostics
+import SpeechData
+
+/// The corpus as a run sees it: the notebook's split, laid over the run's shards.
+///
+/// A rank opens the index of the whole corpus and the frames of its own shards only.
+struct TrainingData: Sendable {
+  let corpus: Corpus
+  let split: TrainValidSplit
+  /// Shards of the run.
+  let shards: Int
+  /// For each shard, its training utterances in layout order.
+  let training: [[Int]]
+  /// For each shard, its validation utterances as positions in `split.validation`, ascending.
+  let validation: [[Int]]
+
+  /// Opens the index of a directory.
+  init(directory: String, seed: UInt64, shards: Int) throws {
+    corpus = try Corpus.open(directory)
+    self.shards = shards
+    let split = TrainValidSplit(count: corpus.utterances.count, seed: seed)
+    self.split = split
+    training = try ShardSampler.trainingMembers(of: corpus, split: split, shards: shards)
+    var shardOf = [Int](repeating: 0, count: corpus.utterances.count)
+    for shard in 0..<shards {
+      for utterance in try corpus.members(ofShard: shard, of: shards) { shardOf[utterance] = shard }
+    }
+    var validation = [[Int]](repeating: [], count: shards)
+    for (position, utterance) in split.validation.enumerated() {
+      validation[shardOf[utterance]].append(position)
+    }
+    self.validation = validation
+  }
+
+  /// The utterances and labels of local shards, ready to be drawn from.
+  func slices(of run: Range<Int>, shape: BatchShape, seed: UInt64) throws -> TrainingSlices {
+    try TrainingSlices(self, run: run, shape: shape, seed: seed)
+  }
+}
+
+/// Random crops of a rank's own training utterances.
+final class TrainingSlices: SliceSource, @unchecked Sendable {
+  // Unchecked: each sampler is used by the one worker that carries its shard.
+  private let corpus: Corpus
+  private let reader: SegmentReader
+  private let run: Range<Int>
+  private let shape: BatchShape
+  private let seed: UInt64
+  private let samplers: UnsafeMutablePointer<ShardSampler>
+
+  init(_ data: TrainingData, run: Range<Int>, shape: BatchShape, seed: UInt64) throws {
+    corpus = data.corpus
+    reader = SegmentReader(corpus: data.corpus, length: shape.frames)
+    self.run = run
+    self.shape = shape
+    self.seed = seed
+    let made = try run.map { shard in
+      try ShardSampler(
+        members: data.training[shard], sliceSize: shape.samplesPerShard, seed: seed, shard: shard)
+    }
+    samplers = .allocate(capacity: max(1, made.count))
+    for (index, sampler) in made.enumerated() { (samplers + index).initialize(to: sampler) }
+  }
+
+  deinit {
+    samplers.deinitialize(count: run.count)
+    samplers.deallocate()
+  }
+
+  func fill(
+    shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
+  ) throws {
+    let sampler = samplers + (shard - run.lowerBound)
+    for sample in 0..<shape.samplesPerShard {
+      let utterance = sampler.pointee.utterance(step: step, slot: sample)
+      labels[sample] = Int32(corpus.utterances[utterance].label)
+      try reader.copySegment(
+        of: utterance, Crop.training(seed: seed, step: step, shard: shard, sample: sample),
+        into: mels + sample * shape.frames * Corpus.bins)
+    }
+  }
+}

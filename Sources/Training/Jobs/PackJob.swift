@@ -1,0 +1,45 @@
+import Collectives
+import Diagnostics
+import SpeechData
+
+/// The options of `pack`, and the work: the homework's directory into memory-mapped shards.
+public struct PackJob: Job {
+  /// The homework's directory.
+  public var data: String
+  /// The folder to pack into.
+  public var output: String
+  /// The number of shard files; `train.shards` of a run must divide it.
+  public var shards = 8
+  /// Threads of each process; `nil` for its share of the machine's cores.
+  public var threads: Int?
+
+  /// Packs `data` into `output`.
+  public init(data: String, output: String) {
+    self.data = data
+    self.output = output
+  }
+
+  /// Packs; each rank writes its own run of the files.
+  public func run<C: Communicator>(_ group: C, console: Console) throws {
+    let threads = try ThreadCount.resolve(threads, group)
+    let packer = try group.agreeing { try Packer(source: data, output: output, files: shards) }
+    let start = Console.monotonicSeconds()
+    let mine = packer.files * group.rank / group.size..<packer.files * (group.rank + 1) / group.size
+    try group.agreeing {
+      var bar: ProgressBar?
+      var shown = 0
+      try packer.run(files: mine, threads: threads) { done, total in
+        let current = bar ?? console.progress("Pack", unit: "uttr", total: total)
+        bar = current
+        current.advance(by: done - shown)
+        shown = done
+      }
+      bar?.finish()
+    }
+    _ = try group.onRankZero { try packer.finish() }
+    let rate = Double(packer.utterances) / max(1e-9, Console.monotonicSeconds() - start)
+    console.info(
+      "Packed \(packer.utterances) utterances into \(packer.files) shards in \(output), "
+        + "\(Int(rate.rounded())) uttr/s.")
+  }
+}

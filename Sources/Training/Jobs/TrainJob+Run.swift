@@ -1,0 +1,173 @@
+import Collectives
+import Diagnostics
+import Foundation
+import SpeakerNet
+import SpeechData
+import TensorFiles
+
+extension TrainJob {
+  /// Trains, validates, checkpoints.
+  public func run<C: Communicator>(_ group: C, console: Console) throws {
+    let configuration = try agreedConfiguration(group)
+    try group.agreeing { try configuration.check(ranks: group.size) }
+    let threads = try ThreadCount.resolve(threads, group)
+    let kernels = try KernelReport(group)
+    kernels.show(on: console)
+    for remark in configuration.remarks { console.warning(remark) }
+
+    let directory = try data ?? BuiltInCorpus.provide(group, console: console)
+    let train = configuration.train
+    let data = try group.agreeing {
+      try TrainingData(directory: directory, seed: train.seed, shards: train.shards)
+    }
+    let model = try group.agreeing {
+      try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count)
+    }
+    describe(data, model, group, threads, console)
+    if dryRun {
+      console.info("This was a dry run: nothing was read but the index, and nothing was written")
+      return
+    }
+
+    // Before the data is read, so that a folder that cannot be written to is known at once.
+    let files = try group.agreeing { group.rank == 0 ? try openRun(configuration, console) : nil }
+    let ownership = ShardOwnership(shards: train.shards, ranks: group.size)
+    let run = ownership.shards(of: group.rank)
+    let slices = try group.agreeing {
+      try data.prepare(run, threads: threads, console: console)
+      return try data.slices(of: run, shape: configuration.batchShape, seed: train.seed)
+    }
+    console.info("Finish loading data!")
+
+    let trainer = try Trainer(group, configuration: configuration, model: model, threads: threads)
+    let progress = try start(trainer, files, kernels, group, console)
+    console.info("Finish creating model!")
+    var loop = TrainingLoop(
+      group: group, console: console, trainer: trainer, slices: slices,
+      validator: Validator(
+        communicator: group, model: model, data: data, unit: .segments(frames: train.segmentLength),
+        seed: train.seed, team: EvaluationTeam(threads: threads)),
+      files: files, progress: progress)
+    try loop.run()
+    if let files { console.info("The run is in \(files.directory.path)") }
+  }
+
+  /// The configuration, which has to be the same on every rank.
+  private func agreedConfiguration<C: Communicator>(_ group: C) throws -> Configuration {
+    let configuration = try group.agreeing { try loadConfiguration() }
+    let texts = try group.allGather(text: configuration.yaml())
+    guard let other = texts.firstIndex(where: { $0 != texts[0] }) else { return configuration }
+    throw Failure(.usage, "rank \(other) read another configuration than rank 0: is the file the same on every host?")
+  }
+
+  private func loadConfiguration() throws -> Configuration {
+    guard resume else {
+      return try Configuration.load(
+        file: configurationFile, overrides: overrides,
+        defaults: configurationFile == nil && data == nil ? .builtIn : Configuration())
+    }
+    guard let runDirectory else { throw Failure(.usage, "--resume needs --run DIR, the folder of the run to go on with") }
+    let started = try RunDirectory.open(runDirectory).configuration()
+    let configuration = try Configuration.load(
+      file: configurationFile, overrides: overrides,
+      defaults: configurationFile == nil ? started : Configuration())
+    try configuration.check(resuming: started)
+    return configuration
+  }
+
+  private func describe<C: Communicator>(
+    _ data: TrainingData, _ model: SpeakerModel, _ group: C, _ threads: Int, _ console: Console
+  ) {
+    console.info(
+      "\(data.corpus.utterances.count) utterances of \(data.corpus.speakers.count) speakers in \(data.corpus.directory):"
+        + " \(data.split.training.count) to train, \(data.split.validation.count) to validate")
+    console.info(
+      "\(model.parameterCount) parameters, \(model.encoderParameters) of them in the encoder;"
+        + " \(data.shards) shards on \(group.size) \(group.size == 1 ? "process" : "processes"),"
+        + " \(threads) \(threads == 1 ? "thread" : "threads") each")
+  }
+
+  /// Makes or opens the run directory; rank 0 alone.
+  private func openRun(_ configuration: Configuration, _ console: Console) throws -> RunFiles {
+    let directory = try resume ? RunDirectory.open(runDirectory!) : RunDirectory.create(at: runDirectory)
+    let lock = try directory.lock()
+    let checkpoints = directory.checkpoints(keep: configuration.train.keepCheckpoints)
+    try checkpoints.removeLeftovers()
+    try directory.write(configuration)
+    try console.log(to: directory.logFile)
+    // What a run wrote beyond its last whole checkpoint is dropped when that checkpoint has been read.
+    let step = try resume ? checkpoints.latest { _ in }?.progress.step ?? 0 : 0
+    let metrics = try MetricsLog(path: directory.metricsFile, resumingAt: step)
+    return RunFiles(directory: directory, metrics: metrics, checkpoints: checkpoints, lock: lock)
+  }
+
+  /// Brings the trainer to where the run begins: drawn or given weights, or the last checkpoint. Collective.
+  private func start<C: Communicator>(
+    _ trainer: Trainer<C>, _ files: RunFiles?, _ kernels: KernelReport, _ group: C, _ console: Console
+  ) throws -> RunProgress {
+    let train = trainer.configuration.train
+    var progress = RunProgress(step: 0, seed: train.seed, shards: train.shards, kernels: kernels.names)
+    let checkpoint = try group.agreeing {
+      try resume ? files?.checkpoints.latest(warn: console.warning) : nil
+    }
+    let hasCheckpoint = try group.allGather(checkpoint == nil ? 0 : 1)[0] == 1
+    if hasCheckpoint {
+      let file = files.map { $0.checkpoints.path(step: checkpoint!.progress.step) } ?? ""
+      try trainer.restore(checkpoint, file: file)
+      progress = try shared(checkpoint?.progress ?? progress, group)
+      if let checkpoint {
+        console.info("Going on after step \(checkpoint.progress.step)")
+        if checkpoint.progress.kernels.first != kernels.names[0] {
+          console.warning(
+            "the run was computed with \(checkpoint.progress.kernels.first ?? "unknown kernels"): from here on its last"
+              + " bits are those of \(kernels.names[0])")
+        }
+      }
+      progress.kernels = kernels.names
+    } else if resume {
+      console.warning("the run has no checkpoint yet: starting from its beginning")
+    }
+    if !hasCheckpoint, let weights {
+      try group.agreeing {
+        let dead = try trainer.state.load(WeightsFile.read(weights), file: weights)
+        if !dead.isEmpty { console.info("\(weights): passed over \(dead.count) names that the model does not use") }
+      }
+      trainer.state.batchesTracked = 0
+    }
+    return progress
+  }
+
+  /// Rank 0's best result and metrics window on every rank.
+  private func shared<C: Communicator>(_ progress: RunProgress, _ group: C) throws -> RunProgress {
+    var numbers = [
+      Double(progress.best?.step ?? -1), progress.best?.accuracy ?? 0, Double(progress.window.steps),
+      progress.window.loss, progress.window.accuracy,
+    ]
+    try numbers.withUnsafeMutableBytes { try group.broadcast($0, root: 0) }
+    var result = progress
+    result.best = numbers[0] < 0 ? nil : BestResult(accuracy: numbers[1], step: Int(numbers[0]))
+    result.window.steps = Int(numbers[2])
+    result.window.loss = numbers[3]
+    result.window.accuracy = numbers[4]
+    return result
+  }
+}
+
+extension TrainingData {
+  /// Reads and verifies the frames of a rank's shards, with a progress line.
+  func prepare(_ run: Range<Int>, threads: Int, console: Console) throws {
+    let total = run.reduce(0) { $0 + training[$1].count + validation[$1].count }
+    let bar = console.progress("Load", unit: "uttr", total: total)
+    var shown = 0
+    do {
+      try corpus.prepare(shards: run, of: shards, threads: threads) { done, _ in
+        bar.advance(by: done - shown)
+        shown = done
+      }
+    } catch {
+      bar.abandon()
+      throw error
+    }
+    bar.finish()
+  }
+}

@@ -1,0 +1,57 @@
+import Diagnostics
+import Foundation
+
+/// The few operations on files and folders that a run needs, with errors that name the path.
+enum FileSystem {
+  /// The failure of the system call that just failed.
+  static func failure(_ path: String, _ what: String) -> Failure {
+    Failure(.inputOutput, "\(path): \(what): \(String(cString: strerror(errno)))")
+  }
+
+  /// Whether there is a file or folder of that name.
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// Whether there is a folder of that name.
+  static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// The names in a folder, sorted; none if it is not there.
+  static func names(in folder: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+  }
+
+  /// Creates a folder and those above it. One that is there already is no error.
+  static func createFolder(_ path: String) throws {
+    var made = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+      made += made.isEmpty || made.hasSuffix("/") ? part : "/" + part
+      guard mkdir(made, 0o777) != 0, errno != EEXIST, !isFolder(made) else { continue }
+      throw failure(path, "the folder cannot be created")
+    }
+    guard isFolder(path) else {
+      throw Failure(.inputOutput, "\(path): the folder cannot be created: a file is in its place")
+    }
+  }
+
+  /// Removes a file or a folder with all that is in it. One that is not there is no error.
+  static func remove(_ path: String) throws {
+    do {
+      try FileManager.default.removeItem(atPath: path)
+    } catch {
+      guard exists(path) else { return }
+      throw Failure(.inputOutput, "\(path): cannot be removed: \(error.localizedDescription)")
+    }
+  }
+}
+
+extension FileSystem {
+  /// Checks that a file of that name can be written: its folder is there and lets us write.
+  static func checkWritable(_ path: String) throws {
+    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    guard isFolder(folder) else { throw Failure(.inputOutput, "\(path): there is no folder \(folder) to write it in") }
+    guard !isFolder(path) else { throw Failure(.inputOutput, "\(path): a folder is in the place of the file to write") }
+    guard access(folder, W_OK) == 0 else { throw failure(path, "it cannot be written") }
+  }
+}

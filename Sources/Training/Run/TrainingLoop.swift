@@ -1,0 +1,152 @@
+import Collectives
+import Diagnostics
+import SpeakerNet
+
+/// The steps of a run, and what is done between them: progress, metrics, validation, checkpoints, stopping.
+struct TrainingLoop<C: Communicator> {
+  let group: C
+  let console: Console
+  let trainer: Trainer<C>
+  let slices: TrainingSlices
+  let validator: Validator<C>
+  /// Files are written by rank 0 alone; `nil` elsewhere.
+  let files: RunFiles?
+  var progress: RunProgress
+
+  private var train: TrainConfiguration { trainer.configuration.train }
+  /// Steps between two lines of training figures in the metrics.
+  private var metricsSteps: Int { max(1, min(100, train.validSteps / 10)) }
+
+  /// Runs to the last step, or to the step at which a signal was noticed.
+  ///
+  /// - Throws: `interrupted`, on all ranks, after a signal, when everything is saved.
+  mutating func run() throws {
+    while trainer.step < train.totalSteps {
+      let end = min(train.totalSteps, (trainer.step / train.validSteps + 1) * train.validSteps)
+      try runSteps(until: end)
+      if trainer.step == end { try validate() }
+      if trainer.step % train.saveSteps == 0 || trainer.step == train.totalSteps { try save() }
+    }
+    guard progress.best == nil else { return }
+    try validate()
+  }
+
+  /// Training steps up to the next validation, with one progress line.
+  private mutating func runSteps(until end: Int) throws {
+    let bar = console.progress("Train", unit: "step", total: end - trainer.step)
+    var clock = StepRate(console)
+    var last: (loss: Float, accuracy: Float) = (0, 0)
+    func values() -> [String: ProgressValue] {
+      [
+        "accuracy": .fixed(Double(last.accuracy), digits: 2), "loss": .fixed(Double(last.loss), digits: 2),
+        "step": .count(trainer.step),
+      ]
+    }
+    while trainer.step < end {
+      let rate = trainer.nextLearningRate
+      let outcome: GradientStep<C>.Outcome
+      do {
+        outcome = try trainer.takeStep(from: slices, isStopping: StopRequest.isMade)
+      } catch {
+        bar.abandon()
+        throw error
+      }
+      last = (outcome.loss, outcome.accuracy)
+      progress.window.add(loss: outcome.loss, accuracy: outcome.accuracy)
+      bar.advance(values())
+      if trainer.step % metricsSteps == 0 { try writeMetrics(learningRate: rate, clock.lap(trainer.step)) }
+      if outcome.isStopping && trainer.step < train.totalSteps {
+        bar.finish(values())
+        try stop()
+      }
+      // A long stretch between validations is saved on its way too.
+      if trainer.step % train.saveSteps == 0 && trainer.step < end { try save() }
+    }
+    bar.finish(values())
+  }
+
+  private mutating func writeMetrics(learningRate: Double, _ stepsPerSecond: Double?) throws {
+    let window = progress.window
+    progress.window = MetricsWindow()
+    try group.agreeing {
+      try files?.metrics.append(
+        Metrics(
+          step: trainer.step, split: .train, loss: window.loss / Double(window.steps),
+          accuracy: window.accuracy / Double(window.steps), learningRate: learningRate,
+          stepsPerSecond: stepsPerSecond))
+    }
+  }
+
+  private mutating func validate() throws {
+    let result = try validator(trainer.state, console: console)
+    let isBest = progress.best.map { result.accuracy > $0.accuracy } ?? true
+    if isBest { progress.best = BestResult(accuracy: result.accuracy, step: trainer.step) }
+    try group.agreeing {
+      guard let files else { return }
+      try files.metrics.append(
+        Metrics(
+          step: trainer.step, split: .valid, loss: result.loss, accuracy: result.accuracy,
+          learningRate: trainer.nextLearningRate))
+      if isBest, let best = progress.best {
+        try BestWeights.save(trainer.state.stateDict(), best, run: files.directory)
+      }
+    }
+  }
+
+  private func save() throws {
+    progress.best.map { best in
+      console.line("Step \(trainer.step), best model saved. (accuracy=\(fourDigits(best.accuracy)))")
+    }
+    let snapshot = try trainer.snapshot()
+    var progress = progress
+    progress.step = trainer.step
+    try group.agreeing {
+      guard let files, let snapshot else { return }
+      try files.metrics.synchronize()
+      try files.checkpoints.save(
+        Checkpoint(progress: progress, model: snapshot.model, optimizer: snapshot.optimizer))
+    }
+  }
+
+  private func stop() throws {
+    try save()
+    let signals = try group.allGather(text: StopRequest.name ?? "").filter { !$0.isEmpty }
+    throw Failure(
+      .interrupted,
+      "stopped by \(signals.first ?? "a signal") after step \(trainer.step); it is saved, go on with --resume")
+  }
+}
+
+/// What rank 0 writes to during a run.
+struct RunFiles {
+  let directory: RunDirectory
+  let metrics: MetricsLog
+  let checkpoints: CheckpointStore
+  /// Held so that no other process writes to the run.
+  let lock: RunLock
+}
+
+/// Steps a second between two lines of the metrics.
+private struct StepRate {
+  private let console: Console
+  private var time: Double
+  private var step: Int?
+
+  init(_ console: Console) {
+    self.console = console
+    time = console.now
+  }
+
+  /// The rate since the last call, unless this is the first.
+  mutating func lap(_ step: Int) -> Double? {
+    let now = console.now
+    defer {
+      time = now
+      self.step = step
+    }
+    guard let earlier = self.step, now > time else { return nil }
+    return Double(step - earlier) / (now - time)
+  }
+}
+
+private func fourDigits(_ number: Double) -> String { ProgressValue.fixed(number, digits: 4).text }

@@ -1,0 +1,147 @@
+import Collectives
+import Diagnostics
+import SpeakerNet
+import TensorCore
+
+/// The first half of a step: every local shard's slice through the network and back, the gradients summed into this
+/// rank's roots, the loss and the accuracy of the whole batch known to every rank.
+final class GradientStep<C: Communicator>: @unchecked Sendable {
+  // Unchecked: workers touch their own workspaces, and what they share is locked where it lives.
+
+  /// What all ranks agree on before they update.
+  struct Outcome: Sendable {
+    /// Mean over the global batch.
+    let loss: Float
+    /// Fraction of the global batch.
+    let accuracy: Float
+    /// Whether any rank wants to stop after this step.
+    let isStopping: Bool
+  }
+
+  let gradients: GradientTree
+  private let model: SpeakerModel
+  private let state: ModelState
+  private let communicator: C
+  private let shape: BatchShape
+  private let run: Range<Int>
+  private let team: ThreadTeam
+  private let sliceSum: SliceSum<C>
+  private let scalars: OrderedSum<C>
+  private let workspaces: WorkspacePool
+  /// [local shards, 4]: loss, correct, failures, requests to stop.
+  private let scalarValues: UnsafeMutablePointer<Float>
+  private let scalarSums: UnsafeMutablePointer<Float>
+  private var failure: (shard: Int, error: any Error)?
+  private let labels: UnsafeMutablePointer<Int32>
+  /// [local samples, speakers]: the logits of the last step, when they are kept.
+  let logits: UnsafeMutablePointer<Float>?
+
+  init(
+    _ communicator: C, model: SpeakerModel, state: ModelState, shape: BatchShape, threads: Int,
+    keepsLogits: Bool = false, measures: Bool = false, keepsIntervals: Bool = false
+  ) throws(Failure) {
+    let ownership = ShardOwnership(shards: shape.shards, ranks: communicator.size)
+    self.communicator = communicator
+    self.model = model
+    self.state = state
+    self.shape = shape
+    run = ownership.shards(of: communicator.rank)
+    // A rank without shards carries an empty slice, so that it takes part in the sums of the others.
+    team = ThreadTeam(workers: max(1, run.count), permits: threads)
+    sliceSum = SliceSum(communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
+    scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
+    let slices = max(1, run.count)
+    gradients = GradientTree(
+      count: model.layout.trainedCount, run: run, in: ShardTree(shards: shape.shards))
+    workspaces = WorkspacePool(measures: measures, keepsIntervals: keepsIntervals)
+    scalarValues = .allocate(capacity: 4 * slices)
+    scalarValues.initialize(repeating: 0, count: 4 * slices)
+    scalarSums = .allocate(capacity: 4)
+    scalarSums.initialize(repeating: 0, count: 4)
+    labels = .allocate(capacity: slices * shape.samplesPerShard)
+    labels.initialize(repeating: 0, count: slices * shape.samplesPerShard)
+    logits = keepsLogits ? .allocate(capacity: slices * shape.samplesPerShard * model.speakers) : nil
+  }
+
+  deinit {
+    scalarValues.deallocate()
+    scalarSums.deallocate()
+    labels.deallocate()
+    logits?.deallocate()
+  }
+
+  /// Computes one step's gradients.
+  ///
+  /// - Parameters:
+  ///   - dropoutSeed: the run's seed; `nil` turns dropout off.
+  ///   - isStopping: whether this rank wants to stop after this step.
+  /// - Throws: on every rank, when a slice could not be filled on any; when the loss is not a number.
+  func callAsFunction(
+    step: Int, source: some SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
+  ) throws -> Outcome {
+    gradients.reset()
+    failure = nil
+    team.run { slice in self.carry(slice, step, source, dropoutSeed, isStopping) }
+    try scalars.sum(scalarValues, into: scalarSums)
+    let failures = scalarSums[2]
+    if failures > 0 { try communicator.agreeing { if let failure { throw failure.error } } }
+    if !run.isEmpty { gradients.collectRoots() }
+    let samples = Float(shape.samples)
+    return Outcome(
+      loss: scalarSums[0] / samples, accuracy: scalarSums[1] / samples, isStopping: scalarSums[3] > 0)
+  }
+
+  /// This rank's shards whose own loss is not finite.
+  var nonFiniteShards: [Int] { run.filter { !scalarValues[4 * ($0 - run.lowerBound)].isFinite } }
+
+  /// Time by phase of every worker.
+  var clocks: [PhaseClock] { workspaces.clocks }
+
+  /// One worker's part: the slice of its shard, forward and backward.
+  private func carry(
+    _ slice: Int, _ step: Int, _ source: some SliceSource, _ dropoutSeed: UInt64?, _ isStopping: Bool
+  ) {
+    let workspace = workspaces.take()
+    defer { workspaces.give(workspace) }
+    let isEmpty = run.isEmpty
+    let shard = run.lowerBound + slice
+    let sum = BatchSum(writesStatistics: slice == 0) { [sliceSum] values, count in
+      sliceSum.reduce(values, count: count, slice: slice)
+    }
+    var pass = Pass(
+      samples: isEmpty ? 0 : shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samples,
+      mode: .training, state: state, gradients: gradients.buffer(for: slice, isKept: !isEmpty),
+      workspace: workspace,
+      dropout: dropoutSeed.map { RandomStream(seed: $0, purpose: .dropout, step: step, shard: shard) },
+      batchSum: shape.shards == 1 && communicator.size == 1 ? nil : sum)
+    let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
+    let labels = labels + slice * shape.samplesPerShard
+    var failed = false
+    if !isEmpty {
+      do {
+        let start = workspace.clock.isOn ? monotonicNanoseconds() : 0
+        try source.fill(shard: shard, step: step, mels: mels.base, labels: labels)
+        if workspace.clock.isOn { workspace.clock.add(.data, from: start, to: monotonicNanoseconds()) }
+      } catch {
+        // The pass goes on with silence: other slices wait for this one's sums. All ranks throw afterwards.
+        failed = true
+        mels.clear()
+        labels.update(repeating: 0, count: shape.samplesPerShard)
+        team.update { if failure == nil || failure!.shard > shard { failure = (shard, error) } }
+      }
+    }
+    let (logits_BC, result) = model.gradients(mels, labels: labels, &pass)
+    guard !isEmpty else { return }
+    if let logits {
+      (logits + slice * logits_BC.count).update(from: logits_BC.base, count: logits_BC.count)
+    }
+    let values = scalarValues + 4 * slice
+    values[0] = Float(result.loss)
+    values[1] = Float(result.correct)
+    values[2] = failed ? 1 : 0
+    values[3] = isStopping ? 1 : 0
+    let start = workspace.clock.isOn ? monotonicNanoseconds() : 0
+    gradients.finish(slice)
+    if workspace.clock.isOn { workspace.clock.add(.exchange, from: start, to: monotonicNanoseconds()) }
+  }
+}

@@ -1,0 +1,23 @@
+import Diagnostics
+
+/// Where the slices of a global batch come from.
+protocol SliceSource: Sendable {
+  /// Fills the slice of one shard: `mels` [samples, frames, 40] and `labels` [samples]. Called from several threads,
+  /// each for a shard of its own.
+  func fill(
+    shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
+  ) throws
+}
+
+/// The shape of a global batch: `shards` equal slices.
+struct BatchShape: Sendable, Equatable {
+  /// Samples of a slice.
+  let samplesPerShard: Int
+  /// Frames of a sample.
+  let frames: Int
+  /// Slices.
+  let shards: Int
+
+  /// Samples of the global batch.
+  var samples: Int { samplesPerShard * shards }
+}

@@ -1,0 +1,126 @@
+import Collectives
+import Diagnostics
+import SpeakerNet
+import TensorCore
+import TensorFiles
+
+/// One training run on one rank: the state that a step changes, and the step.
+///
+/// The state is (steps done, parameters, running statistics, moments); everything random is a function of the step,
+/// so a run goes on from a checkpoint bit for bit, on any number of ranks and threads.
+final class Trainer<C: Communicator> {
+  let configuration: Configuration
+  let model: SpeakerModel
+  let state: ModelState
+  /// Steps done.
+  private(set) var step = 0
+
+  private let communicator: C
+  private let gradientStep: GradientStep<C>
+  private let exchange: Exchange<C>
+  private let learningRate: LearningRate
+  private let exchangeClock: PhaseClock
+
+  /// - Parameter threads: shards that this rank carries through the network at a time.
+  init(
+    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int, measures: Bool = false,
+    keepsIntervals: Bool = false
+  ) throws {
+    let train = configuration.train
+    self.communicator = communicator
+    self.configuration = configuration
+    self.model = model
+    state = ModelState(layout: model.layout)
+    state.initialize(seed: train.seed)
+    gradientStep = try GradientStep(
+      communicator, model: model, state: state, shape: configuration.batchShape, threads: threads,
+      measures: measures, keepsIntervals: keepsIntervals)
+    exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
+    exchange = try Exchange(
+      communicator, shards: train.shards, count: model.layout.trainedCount, weightDecay: train.weightDecay,
+      reduction: train.reduction, clock: exchangeClock)
+    learningRate = LearningRate(
+      peak: train.learningRate, warmupSteps: train.warmupSteps, totalSteps: train.totalSteps)
+  }
+
+  /// The learning rate of the next step.
+  var nextLearningRate: Double { learningRate(step) }
+
+  /// Time by phase: of every worker of the pool, and of the thread that exchanges and updates.
+  var clocks: (workers: [PhaseClock], exchange: PhaseClock) { (gradientStep.clocks, exchangeClock) }
+
+  /// One step: gradients of the global batch, agreement that they are numbers, exchange and update.
+  ///
+  /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
+  /// - Throws: the same failure on all ranks, before anything was changed.
+  func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
+    let outcome = try gradientStep(
+      step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
+    guard outcome.loss.isFinite else { throw try nonFinite() }
+    try exchange.update(
+      state.parameters, gradients: gradientStep.gradients, updates: step, learningRate: nextLearningRate)
+    state.batchesTracked += 1
+    step += 1
+    return outcome
+  }
+
+  /// Who found that the loss is not a number, as a failure that all ranks throw.
+  private func nonFinite() throws -> Failure {
+    let mine = gradientStep.nonFiniteShards.map(String.init).joined(separator: ", ")
+    let shards = try communicator.allGather(text: mine)
+    let hosts = try communicator.allGather(text: communicator.hostName)
+    let places = shards.indices.filter { !shards[$0].isEmpty }.map { rank in
+      "rank \(rank) on \(hosts[rank]) (shard \(shards[rank]))"
+    }
+    let found = places.isEmpty ? "" : ", found by " + places.joined(separator: "; ")
+    return Failure(
+      .badData,
+      "step \(step + 1): the loss is not a finite number\(found); a lower train.learning_rate may help,"
+        + " and --resume goes on from the last checkpoint")
+  }
+
+  // MARK: The state
+
+  /// Everything a checkpoint needs but the progress, on rank 0; `nil` elsewhere. Collective.
+  func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? {
+    guard let (moment, variance) = try exchange.gatherMoments() else { return nil }
+    return (state.stateDict(), OptimizerState(moment: moment, variance: variance).tensors(model.layout))
+  }
+
+  /// Goes on from a checkpoint, which only rank 0 has. Collective.
+  ///
+  /// - Throws: bad data, on every rank, when the checkpoint is of another model.
+  func restore(_ checkpoint: Checkpoint?, file: String) throws {
+    let count = model.layout.trainedCount
+    var moments = OptimizerState(
+      moment: Array(repeating: 0, count: count), variance: Array(repeating: 0, count: count))
+    try communicator.agreeing {
+      guard let checkpoint else { return }
+      try state.load(checkpoint.model, file: "\(file)/model.safetensors")
+      moments = try OptimizerState(checkpoint.optimizer, model.layout, file: "\(file)/optimizer.safetensors")
+      step = checkpoint.progress.step
+    }
+    try broadcastParameters()
+    try moments.moment.withUnsafeMutableBytes { try communicator.broadcast($0, root: 0) }
+    try moments.variance.withUnsafeMutableBytes { try communicator.broadcast($0, root: 0) }
+    try withUnsafeMutableBytes(of: &step) { try communicator.broadcast($0, root: 0) }
+    exchange.setMoments(moments.moment, moments.variance)
+  }
+
+  /// Gives rank 0's parameters and statistics to all. Collective.
+  func broadcastParameters() throws {
+    try communicator.broadcast(
+      UnsafeMutableRawBufferPointer(start: state.parameters, count: model.layout.count * 4), root: 0)
+    try communicator.broadcast(
+      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0)
+    try withUnsafeMutableBytes(of: &state.batchesTracked) { try communicator.broadcast($0, root: 0) }
+  }
+}
+
+extension Configuration {
+  /// The global batch: `shards` equal slices.
+  var batchShape: BatchShape {
+    BatchShape(
+      samplesPerShard: train.batchSize / train.shards, frames: train.segmentLength, shards: train.shards)
+  }
+}

@@ -1,0 +1,17 @@
+import ArgumentParser
+import Training
+
+/// `speakerid-dist recipes`.
+struct Recipes: JobCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Lists the shipped recipes with what their reports publish.")
+
+  @Flag(help: "Prints one JSON object on standard output and nothing else there.")
+  var json = false
+
+  func invocation() throws -> Invocation {
+    var job = RecipesJob()
+    job.json = json
+    return .job(job, json: json)
+  }
+}

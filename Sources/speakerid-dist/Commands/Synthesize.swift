@@ -1,0 +1,35 @@
+import ArgumentParser
+import Training
+
+/// `speakerid-dist synthesize`.
+struct Synthesize: JobCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes the built-in corpus: synthesized speech in the homework's layout.",
+    discussion: """
+      Source-filter speech of speakers that differ in vocal tract, voice and speed, in rooms and noise. The original \
+      notebook reads the folder too.
+      """)
+
+  @Option(help: ArgumentHelp("Where the corpus goes.", valueName: "dir"))
+  var output: String
+
+  @Option(help: ArgumentHelp("Speakers.", valueName: "n"))
+  var speakers = SynthesizeJob(output: "").speakers
+
+  @Option(help: ArgumentHelp("Labelled utterances, of all speakers together.", valueName: "n"))
+  var utterances = SynthesizeJob(output: "").utterances
+
+  @Option(help: ArgumentHelp("Another seed gives other speakers.", valueName: "n"))
+  var seed = SynthesizeJob(output: "").seed
+
+  @OptionGroup var threads: ThreadOptions
+
+  func invocation() throws -> Invocation {
+    var job = SynthesizeJob(output: output)
+    job.speakers = speakers
+    job.utterances = utterances
+    job.seed = seed
+    job.threads = threads.count
+    return .job(job, json: false)
+  }
+}

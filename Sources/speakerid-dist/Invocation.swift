@@ -1,0 +1,52 @@
+import ArgumentParser
+import Diagnostics
+import Training
+
+/// What a command line asks for.
+enum Invocation {
+  /// A text: help or the version.
+  case text(String)
+  /// A job; with `json`, standard output is kept for one JSON object.
+  case job(any Job, json: Bool)
+
+  /// - Throws: a usage `Failure` of one line.
+  static func parse(_ arguments: [String]) throws -> Invocation {
+    try checkCommandName(arguments)
+    do {
+      var command = try SpeakerIDDist.parseAsRoot(arguments)
+      if let command = command as? any JobCommand { return try command.invocation() }
+      // Only `help` has no job; it throws its text.
+      try command.run()
+      return .text("")
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      guard SpeakerIDDist.exitCode(for: error) != .success else {
+        return .text(SpeakerIDDist.fullMessage(for: error))
+      }
+      let command = arguments.first.flatMap { SpeakerIDDist.commandNames.contains($0) ? " \($0)" : nil } ?? ""
+      let message = SpeakerIDDist.message(for: error)
+      let end = message.hasSuffix(".") || message.hasSuffix("?") ? "" : "."
+      throw Failure(.usage, "\(message)\(end) See 'speakerid-dist\(command) --help'.")
+    }
+  }
+
+  /// A word in the place of a command is one: `train` takes none, and so would only call it unexpected.
+  private static func checkCommandName(_ arguments: [String]) throws {
+    guard let word = arguments.first, !word.hasPrefix("-") else { return }
+    let known = SpeakerIDDist.commandNames + ["help"]
+    guard !known.contains(word) else { return }
+    let hint =
+      Nearest.match(word, among: known).map { "did you mean '\($0)'?" }
+      ?? "the commands are \(known.joined(separator: ", "))"
+    throw Failure(.usage, "unknown command '\(word)': \(hint)")
+  }
+}
+
+/// A subcommand: flags that make a job.
+protocol JobCommand: ParsableCommand {
+  /// The job, or a text that its flags ask for instead.
+  ///
+  /// - Throws: a usage `Failure` for flags that do not go together.
+  func invocation() throws -> Invocation
+}

@@ -1,0 +1,57 @@
+import Collectives
+import Diagnostics
+import Foundation
+import Training
+
+/// One process's part in a job, from the start to the exit status.
+struct Session<Group: Communicator> {
+  private let group: Group
+  private let leave: () throws -> Void
+
+  /// - Parameter leave: what is to be done last with the other processes.
+  init(_ group: Group, leave: @escaping () throws -> Void) {
+    self.group = group
+    self.leave = leave
+  }
+
+  /// Does the job and ends the process with its status; rank 0 says why, if it is not 0.
+  func run(_ invocation: Result<Invocation, any Error>) -> Never {
+    var keepsOutput = false
+    if case .success(.job(_, let json)) = invocation { keepsOutput = json }
+    let console = Console(talks: group.rank == 0, json: keepsOutput)
+    do {
+      switch try invocation.get() {
+      case .text(let text): try console.result(text)
+      case .job(let job, _): try job.run(group, console: console)
+      }
+      try leave()
+      exit(0)
+    } catch {
+      let failure = error as? Failure ?? Failure(.internalError, String(describing: error))
+      console.error(failure)
+      end(failure)
+    }
+  }
+
+  /// Ends the process with the failure's status, together with the other ranks.
+  ///
+  /// Failures are agreed on before they are thrown, so the others are on their way here too. If one failed on
+  /// this rank alone, the others wait for it in some exchange and never come: then this rank says what
+  /// happened and goes, and the launcher ends the others.
+  private func end(_ failure: Failure) -> Never {
+    if group.size > 1 {
+      let line = "rank \(group.rank) on \(group.hostName): \(failure.message)"
+      let kind = failure.kind
+      Thread.detachNewThread {
+        Thread.sleep(forTimeInterval: Self.patience)
+        Console(talks: true).error(Failure(kind, line))
+        _exit(kind.rawValue)
+      }
+    }
+    try? leave()
+    exit(failure.kind.rawValue)
+  }
+
+  /// Seconds the other ranks have to end with this one.
+  private static var patience: Double { 5 }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+
+/// The command line's root.
+struct SpeakerIDDist: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "speakerid-dist",
+    abstract: "Trains speaker classifiers on several processes, with the same bits on any number of them.",
+    discussion: """
+      Without a command it trains the built-in recipe on the built-in corpus. Every command runs the same alone \
+      (one process, all cores) or under 'mpirun -n N'; only rank 0 talks.
+
+      Exit status: 0 done, 64 wrong command line or configuration, 65 bad data, 66 missing input, 70 a defect of \
+      this program, 74 reading or writing failed, 75 stopped by a signal after saving (go on with --resume).
+      """,
+    version: "0.1.0",
+    subcommands: [
+      Train.self, Evaluate.self, Predict.self, Gradients.self, Pack.self, Synthesize.self, Recipes.self,
+      Convert.self, Bench.self,
+    ],
+    defaultSubcommand: Train.self)
+
+  /// The names of the commands.
+  static var commandNames: [String] {
+    configuration.subcommands.map { $0.configuration.commandName ?? "\($0)".lowercased() }
+  }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import SpeakerNet
+import TensorCore
+import TensorFiles
+import Testing
+import Training
+
+/// Every recipe, small, against PyTorch: the fixtures' README says how they were made.
+@Suite struct PyTorchTests {
+  static let tolerance = 1e-4
+
+  @Test func thereIsAFixtureForEveryRecipe() {
+    #expect(Fixture.names.filter { !$0.contains("-t") || $0.hasPrefix("004") }.count >= 24)
+  }
+
+  @Test(arguments: Fixture.names)
+  func lossLogitsAndGradients(_ name: String) throws {
+    let fixture = try Fixture(name)
+    let state = try fixture.state()
+    let result = fixture.gradients(state, Workspace())
+    let loss = try fixture.values("loss")[0]
+    #expect(abs(result.loss - loss) <= 1e-5 * abs(loss))
+    #expect(try fixture.distance(result.logits, "logits") <= Self.tolerance)
+    var total = 0.0
+    for value in result.gradients { total += Double(value) * Double(value) }
+    for entry in fixture.model.layout.entries where entry.isTrained {
+      let place = entry.parameter
+      let gradient = Array(result.gradients[place.offset..<place.offset + place.count])
+      let noise = try fixture.noise("grad.\(entry.name)")
+      let distance = try fixture.distance(gradient, "grad.\(entry.name)")
+      #expect(distance <= Self.tolerance, "\(entry.name)")
+      let noiseLength = noise.reduce(0.0) { $0 + Double(gradient[$1]) * Double(gradient[$1]) }.squareRoot()
+      #expect(noiseLength <= 1e-5 * total.squareRoot(), "\(entry.name)")
+    }
+    for (buffer, _) in fixture.tensors(below: "buffer_after.") {
+      let values = try state.stateDict().tensor(buffer, in: name).float32ValuesOfAnyType()
+      #expect(try fixture.distance(values, "buffer_after.\(buffer)") <= Self.tolerance, "\(buffer)")
+    }
+  }
+
+  @Test func parametersWithoutGradientInPyTorchHaveNoneHere() throws {
+    for name in Fixture.names {
+      let fixture = try Fixture(name)
+      let here = Set(fixture.model.layout.entries.filter(\.isTrained).map(\.name))
+      #expect(here == Set(fixture.tensors(below: "grad.").names), "\(name)")
+    }
+  }
+
+  @Test(arguments: Fixture.names)
+  func evaluation(_ name: String) throws {
+    let fixture = try Fixture(name)
+    guard fixture.tensors["eval_logits"] != nil else { return }
+    var pass = Pass(
+      samples: fixture.samples, frames: fixture.frames, globalSamples: fixture.samples, mode: .evaluation,
+      state: try fixture.state(), gradients: nil, workspace: Workspace())
+    let input = pass.matrix(fixture.samples * fixture.frames, SpeakerModel.melBands)
+    fixture.mels.withUnsafeBufferPointer { input.base.update(from: $0.baseAddress!, count: $0.count) }
+    let logits = fixture.model.logits(input, &pass)
+    let values = Array(UnsafeBufferPointer(start: logits.base, count: logits.count))
+    #expect(try fixture.distance(values, "eval_logits") <= Self.tolerance)
+  }
+
+  @Test(arguments: Fixture.names)
+  func tenOptimizerSteps(_ name: String) throws {
+    let fixture = try Fixture(name)
+    guard fixture.tensors["step_losses"] != nil else { return }
+    let train = try JSON.parse(Array((fixture.tensors.metadata["train"] ?? "").utf8), name: name)
+    let rates = (train["learning_rates"]?.array ?? []).compactMap(\.double)
+    #expect(rates.count == 10)
+    let state = try fixture.state()
+    let workspace = Workspace()
+    let optimizer = AdamW(range: 0..<fixture.model.layout.trainedCount, weightDecay: 0.01)
+    for (step, rate) in rates.enumerated() {
+      let result = fixture.gradients(state, workspace)
+      let loss = try fixture.values("step_losses")[step]
+      #expect(abs(result.loss - loss) <= 1e-4 * abs(loss), "step \(step)")
+      optimizer.update(state.parameters, gradient: result.gradients, updates: step, learningRate: rate)
+    }
+    let after = state.stateDict()
+    let before = fixture.tensors(below: "param.")
+    for (stored, _) in fixture.tensors(below: "step10.") {
+      let values = try after.tensor(stored, in: name).float32ValuesOfAnyType()
+      #expect(try fixture.distance(values, "step10.\(stored)") <= Self.tolerance, "\(stored)")
+      guard !stored.contains("running_mean") else { continue }
+      let start = try before.tensor(stored, in: name).float32ValuesOfAnyType()
+      for index in try fixture.noise("step10.\(stored)") {
+        #expect(abs(values[index] - start[index]) <= 2 * Float(rates.reduce(0, +)), "\(stored)[\(index)]")
+      }
+    }
+  }
+}
+
+extension Tensor {
+  /// Values of a float or an integer tensor.
+  func float32ValuesOfAnyType() throws -> [Float] {
+    elementType == .int64 ? try int64Values().map(Float.init) : try float32Values()
+  }
+}

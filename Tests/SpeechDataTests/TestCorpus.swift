@@ -1,0 +1,139 @@
+import Foundation
+import SpeechData
+import TensorFiles
+
+/// A folder for one test, removed with the value.
+final class TemporaryFolder: Sendable {
+  let path: String
+
+  init() {
+    // In memory where there is such a place: every file is flushed, which takes its time on a disk.
+    let parent = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
+    path = "\(parent)/speechdata-\(UUID().uuidString)"
+    try! FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// The path of something in it.
+  func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// The names in one of its folders, sorted.
+  func contents(_ name: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: self(name))) ?? []).sorted()
+  }
+}
+
+/// A corpus in the homework's layout whose every number is known: `value(n, t, b)` for utterance file n.
+struct TestCorpus {
+  let folder = TemporaryFolder()
+  var source: String { folder("source") }
+  var packed: String { folder("packed") }
+  /// Frames by utterance, in dataset order.
+  let frames: [Int]
+  let labels: [Int]
+  let testFrames: [Int]
+
+  /// Speakers "s00", "s01", … whose labels run the other way round than they appear, with the given lengths.
+  init(_ framesBySpeaker: [[Int]], tests: [Int]? = [5, 140, 300]) throws {
+    frames = framesBySpeaker.flatMap { $0 }
+    testFrames = tests ?? []
+    let speakers = framesBySpeaker.count
+    labels = framesBySpeaker.enumerated().flatMap { s, list in list.map { _ in speakers - 1 - s } }
+    try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+    var number = 0
+    var bySpeaker: [(String, JSON)] = []
+    for (s, list) in framesBySpeaker.enumerated() {
+      let entries = try list.map { frames in
+        defer { number += 1 }
+        return try write(number, frames: frames)
+      }
+      bySpeaker.append((Self.speaker(s), .array(entries)))
+    }
+    try write("metadata.json", ["n_mels": 40, "speakers": .object(JSONObject(bySpeaker))])
+    try write(
+      "mapping.json",
+      [
+        "speaker2id": .object(
+          JSONObject((0..<speakers).map { (Self.speaker($0), .integer(speakers - 1 - $0)) })),
+        "id2speaker": .object(
+          JSONObject((0..<speakers).map { ("\(speakers - 1 - $0)", .string(Self.speaker($0))) })),
+      ])
+    if let tests {
+      let entries = try tests.enumerated().map { try write(Self.firstTest + $0, frames: $1) }
+      try write("testdata.json", ["n_mels": 40, "utterances": .array(entries)])
+    }
+  }
+
+  /// `count` utterances of 1 to 400 frames, by 4 speakers.
+  init(count: Int, tests: [Int]? = [5, 140, 300]) throws {
+    let lengths = (0..<count).map { 1 + $0 * 137 % 400 }
+    try self.init(
+      (0..<4).map { s in lengths.indices.filter { $0 % 4 == s }.map { lengths[$0] } }, tests: tests)
+  }
+
+  static let firstTest = 5000
+  static func speaker(_ s: Int) -> String { s < 10 ? "s0\(s)" : "s\(s)" }
+  static func name(_ number: Int) -> String { "uttr-\(number).pt" }
+
+  /// The value of bin `b` of frame `t` in utterance file `number`: exact in a float.
+  static func value(_ number: Int, _ t: Int, _ b: Int) -> Float { Float(number * 1000 + t) + Float(b) / 64 }
+
+  static func values(_ number: Int, _ range: Range<Int>) -> [Float] {
+    range.flatMap { t in (0..<40).map { value(number, t, $0) } }
+  }
+
+  @discardableResult
+  func write(_ number: Int, frames: Int) throws -> JSON {
+    try TorchFile.writeTensor(
+      Tensor(float32: Self.values(number, 0..<frames), shape: [frames, 40]),
+      to: "\(source)/\(Self.name(number))")
+    return Self.entry(Self.name(number), frames)
+  }
+
+  static func entry(_ path: String, _ frames: Int) -> JSON {
+    ["feature_path": .string(path), "mel_len": .integer(frames)]
+  }
+
+  func write(_ name: String, _ json: JSON) throws {
+    try FileWriting.writeAtomically(Array(json.serialized(indent: 4).utf8), to: "\(source)/\(name)")
+  }
+
+  func pack(_ files: Int, threads: Int = 2) throws {
+    try Packer(source: source, output: packed, files: files).run(threads: threads) { _, _ in }
+  }
+}
+
+extension Corpus {
+  /// Prepares all that there is.
+  func prepareEverything(shards: Int = 1, threads: Int = 2) throws {
+    try prepare(shards: 0..<shards, of: shards, threads: threads) { _, _ in }
+    try prepareTests(0..<(tests?.count ?? 0), threads: threads) { _, _ in }
+  }
+
+  /// `copyFrames` into an array.
+  func frames(of utterance: Int, _ range: Range<Int>) throws -> [Float] {
+    var frames = [Float](repeating: .nan, count: range.count * 40)
+    try frames.withUnsafeMutableBufferPointer {
+      try copyFrames(of: utterance, from: range.lowerBound, count: range.count, into: $0.baseAddress!)
+    }
+    return frames
+  }
+
+  /// `copyTestFrames` into an array.
+  func testFrames(of utterance: Int, _ range: Range<Int>) throws -> [Float] {
+    var frames = [Float](repeating: .nan, count: range.count * 40)
+    try frames.withUnsafeMutableBufferPointer {
+      try copyTestFrames(of: utterance, from: range.lowerBound, count: range.count, into: $0.baseAddress!)
+    }
+    return frames
+  }
+}
+
+/// Lowers a limit of this process, for exit tests.
+func limitResource(_ resource: __rlimit_resource, to value: rlim_t) {
+  var limit = rlimit()
+  getrlimit(__rlimit_resource_t(resource.rawValue), &limit)
+  limit.rlim_cur = value
+  setrlimit(__rlimit_resource_t(resource.rawValue), &limit)
+}

@@ -1,0 +1,154 @@
+import Diagnostics
+import TensorFiles
+import Testing
+
+/// A safetensors file of a header and as many zero bytes.
+private func file(_ header: String, _ byteCount: Int) -> [UInt8] {
+  withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) } + Array(header.utf8)
+    + Array(repeating: 0, count: byteCount)
+}
+
+private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
+  try Safetensors.parse(file(header, byteCount), name: "t.safetensors")
+}
+
+@Suite struct SafetensorsFiles {
+  /// The reference library wrote these files: what is read and written again must be its bytes.
+  @Test(arguments: fixtures(endingIn: ".safetensors"))
+  func writesTheBytesOfTheReference(name: String) throws {
+    let path = fixture(name + ".safetensors")
+    let tensors = try Safetensors.read(path: path)
+    #expect(!tensors.isEmpty)
+    #expect(try Safetensors.parse(bytes(ofFile: path), name: path) == tensors)
+    #expect(Safetensors.serialize(tensors) == (try bytes(ofFile: path)))
+    let folder = try TemporaryFolder()
+    try Safetensors.write(tensors, to: folder.file("copy"))
+    #expect(try bytes(ofFile: folder.file("copy")) == (try bytes(ofFile: path)))
+  }
+
+  @Test func orderAndMetadataAreDeterministic() throws {
+    let metadata = Dictionary(uniqueKeysWithValues: (0..<20).map { ("key\($0)", "é\"\($0)") })
+    let pairs = ElementType.allCases.flatMap { type in
+      ["z", "a", "é", "Z"].map { name in
+        (
+          name + type.rawValue,
+          Tensor(elementType: type, shape: [3], bytes: Array(repeating: 7, count: 3 * type.byteCount))
+        )
+      }
+    }
+    let first = Safetensors.serialize(NamedTensors(pairs, metadata: metadata))
+    #expect(first == Safetensors.serialize(NamedTensors(pairs.reversed(), metadata: metadata)))
+    let read = try Safetensors.parse(first, name: "t")
+    #expect(read.metadata == metadata)
+    #expect(read.names.prefix(5) == ["ZU64", "aU64", "zU64", "éU64", "ZI64"])
+    #expect(Set(read.names) == Set(pairs.map(\.0)))
+    for (name, tensor) in pairs { #expect(read[name] == tensor) }
+  }
+
+  @Test func emptyAndScalarTensors() throws {
+    let tensors = NamedTensors([
+      ("s", Tensor(float32: [2], shape: [])), ("e", Tensor(float32: [], shape: [0, 40])),
+      ("f", Tensor(float32: [], shape: [3, 0])),
+    ])
+    let read = try Safetensors.parse(Safetensors.serialize(tensors), name: "t")
+    for (name, tensor) in tensors { #expect(read[name] == tensor) }
+    #expect(try Safetensors.parse(Safetensors.serialize(NamedTensors()), name: "t").isEmpty)
+  }
+
+  @Test func anyOrderOfEntriesIsRead() throws {
+    let read = try parse(
+      #"{"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   "#,
+      6)
+    #expect(read.names == ["a", "b"])
+  }
+
+  @Test(arguments: [
+    (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, 3, "bytes left over"),
+    (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, 1, "is truncated"),
+    (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#, 3, "holes and overlaps"),
+    (
+      #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#,
+      3, "holes and overlaps"
+    ),
+    (
+      #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#,
+      2, "holes and overlaps"
+    ),
+    (
+      #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#,
+      2, "\"a\" comes twice"
+    ),
+    (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,2]}}"#, 2, "takes 8 bytes"),
+    (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "takes 4 bytes"),
+    (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "\"shape\""),
+    (#"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, 4, "\"shape\""),
+    (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, 4, "too large"),
+    (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}"#, 4, "data_offsets"),
+    (#"{"a":{"dtype":"F9","shape":[1],"data_offsets":[0,4]}}"#, 4, #"dtype "F9""#),
+    (#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "\"dtype\""),
+    (#"{"a":1}"#, 0, "\"dtype\""), (#"{"__metadata__":{"a":1}}"#, 0, "strings only"),
+    (#"{"__metadata__":[]}"#, 0, "object of strings"), (#" {}"#, 0, "does not start with"),
+    (#"[]"#, 0, "does not start"),
+    (#"{"a""#, 0, "(header): line 1, column 5"),
+  ])
+  func brokenRulesAreNamed(header: String, byteCount: Int, words: String) {
+    expectFailure(saying: words) { try parse(header, byteCount) }
+  }
+
+  @Test func badLengths() throws {
+    expectFailure(saying: "only 7 bytes long") {
+      try Safetensors.parse(Array(repeating: 0, count: 7), name: "t")
+    }
+    expectFailure(saying: "at most 100000000") {
+      try Safetensors.parse(Array(repeating: 255, count: 20), name: "t")
+    }
+    expectFailure(saying: "truncated") {
+      try Safetensors.parse([99, 0, 0, 0, 0, 0, 0, 0] + Array("{}".utf8), name: "t")
+    }
+  }
+}
+
+@Suite struct TensorValues {
+  /// The values came from `torch.arange(12).reshape(3, 4) * 7 % 11`.
+  @Test func everyTypeConverts() throws {
+    let tensors = try Safetensors.read(path: fixture("expected.safetensors"))
+    let expected = (0..<12).map { $0 * 7 % 11 }
+    for name in ["float64", "float16", "bfloat16"] {
+      #expect(try tensors.tensor(name, in: "t").float32Values() == expected.map(Float.init))
+    }
+    for name in ["int64", "int32", "int16", "int8", "uint8"] {
+      #expect(try tensors.tensor(name, in: "t").int64Values() == expected.map(Int64.init))
+    }
+    #expect(try tensors.tensor("bool", in: "t").int64Values() == expected.map { $0 == 0 ? 0 : 1 })
+    expectFailure(saying: "I64") { try tensors["int64"]!.float32Values() }
+    expectFailure(saying: "F64") { try tensors["float64"]!.int64Values() }
+    expectFailure(saying: "no tensor \"x\" among its 20") { try tensors.tensor("x", in: "t") }
+  }
+
+  @Test func halfPrecisionIsExact() throws {
+    let tensors = try Safetensors.read(path: fixture("expected.safetensors"))
+    let values = try #require(tensors["float16_extremes"]).float32Values()
+    // `tensor.float().view(torch.int32)` in PyTorch.
+    let expected: [UInt32] = [
+      0, 0x8000_0000, 0x3F80_0000, 0xC020_0000, 0x477F_E000, 0x3380_0000, 0x387F_C000, 0x7F80_0000,
+      0xFF80_0000,
+    ]
+    #expect(values.map(\.bitPattern) == expected)
+  }
+}
+
+@Suite struct NamedTensorLists {
+  @Test func behavesAsAnOrderedDictionary() {
+    let one = Tensor(float32: [1], shape: [1])
+    let two = Tensor(int64: [2 as Int64], shape: [1])
+    var tensors = NamedTensors([("a", one), ("b", one), ("c", one), ("b", two)])
+    #expect(tensors.names == ["a", "b", "c"])
+    #expect(tensors["b"] == two)
+    tensors["a"] = nil
+    tensors["d"] = one
+    #expect(tensors.names == ["b", "c", "d"])
+    #expect(tensors["c"] == one)
+    #expect(tensors["a"] == nil)
+    #expect(tensors.map(\.name) == ["b", "c", "d"])
+  }
+}

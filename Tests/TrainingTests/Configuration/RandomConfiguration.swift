@@ -1,0 +1,66 @@
+import Foundation
+import SpeakerNet
+import TensorCore
+import Training
+
+/// A random number generator whose numbers are the same in every run of the tests.
+struct SeededGenerator: RandomNumberGenerator {
+  private let stream: RandomStream
+  private var element = 0
+
+  init(_ seed: UInt64) { stream = RandomStream(seed: seed, purpose: .synthesis) }
+
+  mutating func next() -> UInt64 {
+    defer { element += 2 }
+    return UInt64(stream[element]) << 32 | UInt64(stream[element + 1])
+  }
+}
+
+extension Configuration {
+  /// A valid configuration with every key drawn at random.
+  static func random(using random: inout SeededGenerator) -> Configuration {
+    var c = Configuration()
+    c.model.encoder.heads = Int.random(in: 1...16, using: &random)
+    c.model.dModel = c.model.encoder.heads * Int.random(in: 1...64, using: &random)
+    c.model.encoder.kind = .allCases.randomElement(using: &random)!
+    c.model.encoder.layers = Int.random(in: 1...12, using: &random)
+    c.model.encoder.feedforward = Int.random(in: 1...4_096, using: &random)
+    c.model.encoder.kernel = 2 * Int.random(in: 0...31, using: &random) + 1
+    c.model.encoder.dropout = Float.random(in: 0..<1, using: &random)
+    c.model.encoder.parameterLimit = [nil, Int.random(in: 1...1_000_000, using: &random)].randomElement(
+      using: &random)!
+    c.model.pooling.kind = .allCases.randomElement(using: &random)!
+    c.model.pooling.attention = Int.random(in: 1...512, using: &random)
+    c.model.pooling.name = .allCases.randomElement(using: &random)!
+    c.model.head = .allCases.randomElement(using: &random)!
+    c.model.loss.kind = .allCases.randomElement(using: &random)!
+    c.model.loss.scale = Float.random(in: 1e-9...1e9, using: &random)
+    c.model.loss.margin = Float.random(in: 0..<1, using: &random)
+    c.train.shards = Int.random(in: 1...32, using: &random)
+    c.train.batchSize = c.train.shards * Int.random(in: 1...64, using: &random)
+    c.train.totalSteps = Int.random(in: 1...1_000_000_000, using: &random)
+    c.train.warmupSteps = Int.random(in: 0...1_000_000, using: &random)
+    c.train.validSteps = Int.random(in: 1...1_000_000, using: &random)
+    c.train.saveSteps = Int.random(in: 1...1_000_000, using: &random)
+    c.train.learningRate = pow(10, Double.random(in: -300...30, using: &random))
+    c.train.weightDecay = [0, pow(10, Double.random(in: -30...2, using: &random))].randomElement(
+      using: &random)!
+    c.train.segmentLength = Int.random(in: 1...1_024, using: &random)
+    c.train.seed = random.next() >> 1
+    c.train.reduction = .allCases.randomElement(using: &random)!
+    c.train.keepCheckpoints = Int.random(in: 1...9, using: &random)
+    return c
+  }
+}
+
+/// A file that goes away with its test.
+final class TemporaryFile {
+  let path: String
+
+  init(_ text: String) throws {
+    path = NSTemporaryDirectory() + "speakerid-\(UUID().uuidString)"
+    try text.write(toFile: path, atomically: false, encoding: .utf8)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}

@@ -1,0 +1,182 @@
+import Diagnostics
+import Foundation
+import TensorFiles
+import Testing
+import Training
+
+@Suite struct CheckpointStoreTests {
+  let folder = TemporaryFolder()
+  var store: CheckpointStore { CheckpointStore(run: folder.path, keep: 3) }
+
+  /// A checkpoint whose every part depends on the step.
+  func checkpoint(_ step: Int) -> Checkpoint {
+    let values = (0..<100).map { Float($0 * step) }
+    return Checkpoint(
+      progress: RunProgress(
+        step: step, best: step == 0 ? nil : BestResult(accuracy: 1 / Double(step + 2), step: step), seed: 87,
+        shards: 8, kernels: ["SkylakeX", "Haswell"]),
+      model: NamedTensors([("prenet.weight", Tensor(float32: values, shape: [10, 10]))]),
+      optimizer: NamedTensors([
+        ("m.prenet.weight", Tensor(float32: values.map { $0 / 3 }, shape: [10, 10])),
+        ("v.prenet.weight", Tensor(float32: values.map { $0 / 7 }, shape: [10, 10])),
+      ]))
+  }
+
+  func latest(_ warnings: inout [String]) throws -> Checkpoint? {
+    var lines: [String] = []
+    defer { warnings += lines }
+    return try store.latest { lines.append($0) }
+  }
+
+  func file(_ step: Int, _ name: String) -> String { "\(store.path(step: step))/\(name)" }
+
+  @Test func whatIsSavedIsRead() throws {
+    var warnings: [String] = []
+    #expect(try latest(&warnings) == nil)
+    for step in [0, 10, 123_456_789] {
+      try store.save(checkpoint(step))
+      #expect(try store.read(step: step) == checkpoint(step))
+      #expect(try latest(&warnings) == checkpoint(step))
+    }
+    #expect(warnings.isEmpty)
+    #expect(folder.contents.contains("checkpoints/step-00000010/optimizer.safetensors"))
+    #expect(folder.contents.contains("checkpoints/step-123456789/state.json"))
+  }
+
+  @Test func theLastThreeAreKept() throws {
+    for step in stride(from: 100, through: 1_000, by: 100) { try store.save(checkpoint(step)) }
+    #expect(store.steps == [800, 900, 1_000])
+    #expect(!folder.contents.contains { $0.contains("/.") })
+  }
+
+  @Test func savingAStepAgainReplacesIt() throws {
+    try store.save(checkpoint(10))
+    var changed = checkpoint(10)
+    changed.progress.kernels = ["Zen"]
+    try store.save(changed)
+    #expect(try store.read(step: 10) == changed)
+    #expect(store.steps == [10])
+  }
+
+  @Test func aRunThatFellBackForgetsWhatLayAhead() throws {
+    for step in [10, 20, 30] { try store.save(checkpoint(step)) }
+    try store.save(checkpoint(15))
+    #expect(store.steps == [10, 15])
+  }
+
+  /// Ways in which a disk or a person can damage a checkpoint, and what is said about it.
+  static let damages: [(name: String, message: String, damage: @Sendable (Data) -> Data?)] = [
+    ("model.safetensors", "the file was damaged", { flipped($0, at: $0.count - 5) }),
+    ("optimizer.safetensors", "the file was damaged", { flipped($0, at: 9) }),
+    ("model.safetensors", "bytes, found", { $0.dropLast(4) }),
+    ("model.safetensors", "bytes, found 0", { _ in Data() }),
+    ("optimizer.safetensors", "no such", { _ in nil }),
+    ("state.json", "no such", { _ in nil }),
+    ("state.json", "state.json", { $0.prefix(20) }),
+    ("state.json", "format 2", { replaced($0, "\"format\": 1", "\"format\": 2") }),
+    ("state.json", "step: expected 30, found 31", { replaced($0, "\"step\": 30", "\"step\": 31") }),
+    ("state.json", "there is no entry for model", { replaced($0, "model.safe", "medal.safe") }),
+  ]
+
+  static func flipped(_ data: Data, at offset: Int) -> Data {
+    var data = data
+    data[offset] ^= 0x10
+    return data
+  }
+
+  static func replaced(_ data: Data, _ old: String, _ new: String) -> Data {
+    Data(String(decoding: data, as: UTF8.self).replacingOccurrences(of: old, with: new).utf8)
+  }
+
+  @Test(arguments: damages.indices) func aDamagedCheckpointIsPassedOver(index: Int) throws {
+    let (name, message, damage) = Self.damages[index]
+    for step in [10, 20, 30] { try store.save(checkpoint(step)) }
+    let path = file(30, name)
+    let damaged = damage(try #require(FileManager.default.contents(atPath: path)))
+    try FileManager.default.removeItem(atPath: path)
+    try damaged?.write(to: URL(fileURLWithPath: path))
+
+    var warnings: [String] = []
+    #expect(try latest(&warnings) == checkpoint(20))
+    try #require(warnings.count == 2)
+    #expect(warnings[0].hasPrefix("the checkpoint of step 30 cannot be used: "))
+    #expect(warnings[0].contains(message) || warnings[0].localizedCaseInsensitiveContains(message))
+    #expect(warnings[1].contains("step-00000020"))
+  }
+
+  @Test func noByteCanChangeUnnoticed() throws {
+    try store.save(checkpoint(10))
+    var random = SeededGenerator(5)
+    for name in ["model.safetensors", "optimizer.safetensors"] {
+      let path = file(10, name)
+      let data = try #require(FileManager.default.contents(atPath: path))
+      for _ in 0..<500 {
+        var damaged = data
+        damaged[Int.random(in: 0..<data.count, using: &random)] ^=
+          1 << UInt8.random(in: 0..<8, using: &random)
+        try damaged.write(to: URL(fileURLWithPath: path))
+        #expect(throws: Failure.self) { try store.read(step: 10) }
+      }
+      try data.write(to: URL(fileURLWithPath: path))
+    }
+    #expect(try store.read(step: 10) == checkpoint(10))
+  }
+
+  @Test func whenAllAreDamagedTheRunDoesNotSilentlyStartAnew() throws {
+    for step in [10, 20] {
+      try store.save(checkpoint(step))
+      try FileManager.default.removeItem(atPath: file(step, "state.json"))
+    }
+    var warnings: [String] = []
+    #expect(throws: Failure.self) { try latest(&warnings) }
+    #expect(warnings.count == 2)
+  }
+
+  @Test func leftoversOfAKillAreCleanedAndNeverRead() throws {
+    try store.save(checkpoint(10))
+    try folder.write("half a file", to: "checkpoints/.step-00000020.tmp-4711/model.safetensors")
+    try folder.write("half gone", to: "checkpoints/.step-00000005.gone-4711/state.json")
+    try folder.write("", to: "best/.tmp-abcdef")
+    var warnings: [String] = []
+    #expect(try latest(&warnings) == checkpoint(10))
+    try store.removeLeftovers()
+    #expect(!folder.contents.contains { $0.contains("/.") })
+    #expect(store.steps == [10])
+    #expect(warnings.isEmpty)
+  }
+
+  @Test func aCheckpointMovedAsideByAKilledWriterIsPutBack() throws {
+    try store.save(checkpoint(10))
+    let aside = "\(folder.path)/checkpoints/.step-00000010.old-4711"
+    try FileManager.default.moveItem(atPath: store.path(step: 10), toPath: aside)
+    try store.removeLeftovers()
+    #expect(try store.read(step: 10) == checkpoint(10))
+    // With its successor in place, the old one is a leftover like any other.
+    try FileManager.default.copyItem(atPath: store.path(step: 10), toPath: aside)
+    try store.removeLeftovers()
+    #expect(try store.read(step: 10) == checkpoint(10))
+    #expect(!FileManager.default.fileExists(atPath: aside))
+  }
+
+  @Test func aCheckpointThatCannotBeWrittenLeavesNothing() throws {
+    try store.save(checkpoint(10))
+    let unwritable = CheckpointStore(run: "/proc/self", keep: 3)
+    #expect(throws: Failure.self) { try unwritable.save(checkpoint(20)) }
+    #expect(store.steps == [10])
+  }
+
+  // MARK: The best weights
+
+  @Test func theBestWeightsAreACopyOfTheirOwn() throws {
+    let run = try RunDirectory.create(at: "\(folder.path)/run")
+    #expect(try BestWeights.load(run: run) == nil)
+    try BestWeights.save(checkpoint(10).model, BestResult(accuracy: 0.1, step: 10), run: run)
+    try BestWeights.save(checkpoint(20).model, BestResult(accuracy: 1 / 3, step: 20), run: run)
+    let best = try #require(try BestWeights.load(run: run))
+    #expect(best.result == BestResult(accuracy: 1 / 3, step: 20))
+    #expect(best.model["prenet.weight"] == checkpoint(20).model["prenet.weight"])
+    let state = try JSON.read(path: "\(run.path)/best/state.json")
+    #expect(state["step"]?.int == 20)
+    #expect(state["accuracy"]?.double == 1.0 / 3)
+  }
+}
