@@ -20,9 +20,11 @@ extension Communicator {
     if statuses.allSatisfy({ $0 == 0 }) { return try outcome.get() }
     let messages = try allGather(text: mine?.message ?? "")
     let hosts = try allGather(text: hostName)
-    guard let failed = statuses.firstIndex(where: { $0 != 0 }), let kind = Failure.Kind(rawValue: statuses[failed])
+    guard let failed = statuses.firstIndex(where: { $0 != 0 }),
+      let kind = Failure.Kind(rawValue: statuses[failed])
     else { throw Failure(.internalError, "ranks report the exit statuses \(statuses), which no failure has") }
-    let alike = statuses.allSatisfy { $0 == statuses[failed] } && messages.allSatisfy { $0 == messages[failed] }
+    let alike =
+      statuses.allSatisfy { $0 == statuses[failed] } && messages.allSatisfy { $0 == messages[failed] }
     let prefix = alike ? "" : "rank \(failed) on \(hosts[failed]): "
     throw Failure(kind, prefix + messages[failed])
   }

@@ -7,7 +7,7 @@ import Diagnostics
 /// this rank alone are programming errors and trap; what goes wrong between ranks throws.
 ///
 /// Nothing in the calls of a training step (`startAllToAll`, `startAllGather`, `test`, `wait`, `allReduceSum`)
-/// allocates: counts and offsets live in plans built once.
+/// allocates here (Open MPI itself does, a little): counts and offsets live in plans built once.
 public protocol Communicator: Sendable {
   /// A non-blocking exchange in flight, or a completed one.
   associatedtype Request: ExchangeRequest
@@ -52,7 +52,8 @@ public protocol Communicator: Sendable {
   /// Starts completing `values` on every rank from the block each rank holds (MPI_Iallgatherv, in place).
   ///
   /// The plan and `values` must stay in place, and `values` untouched, until the request has completed.
-  func startAllGather(_ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>) throws(Failure) -> Request
+  func startAllGather(_ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>) throws(Failure)
+    -> Request
 
   /// Moves communication on; true when `request` has completed (and from then on).
   func test(_ request: inout Request) throws(Failure) -> Bool

@@ -47,7 +47,8 @@ public final class OrderedReduction<C: Communicator> {
   /// - Parameters:
   ///   - ownership: how the shards lie on the ranks of `communicator`.
   ///   - range: the elements of the flat buffer to reduce; the same on all ranks.
-  ///   - granularity: boundaries between slices are multiples of this many floats.
+  ///   - granularity: boundaries between slices are multiples of this many floats. With 1024, say, sums over blocks
+  ///     of 1024 floats (for a norm) are each made by one rank, the same bits on any number of ranks.
   /// - Throws: `Failure.usage` when the range lies beyond the 2³¹ floats that MPI counts.
   public init(
     _ communicator: C, ownership: ShardOwnership, range: Range<Int>, granularity: Int = 16
@@ -135,8 +136,10 @@ public final class OrderedReduction<C: Communicator> {
   ///   - part: elements of the flat buffer within `slice`.
   ///   - output: where the sum of element `part.lowerBound` goes. May be that very element of a root: in place.
   public func sum(_ part: Range<Int>, into output: UnsafeMutablePointer<Float>) {
-    precondition(slice.lowerBound <= part.lowerBound && part.upperBound <= slice.upperBound, "\(part) in \(slice)")
-    treeSum(UnsafePointer(pieces), offset: part.lowerBound - slice.lowerBound, count: part.count, into: output)
+    precondition(
+      slice.lowerBound <= part.lowerBound && part.upperBound <= slice.upperBound, "\(part) in \(slice)")
+    treeSum(
+      UnsafePointer(pieces), offset: part.lowerBound - slice.lowerBound, count: part.count, into: output)
   }
 
   /// Waits for the roots and sums the whole slice.

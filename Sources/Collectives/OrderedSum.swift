@@ -63,7 +63,8 @@ public final class OrderedSum<C: Communicator> {
   ) throws(Failure) {
     for shard in 0..<localShards { shardPointers[shard] = shardValues + shard * count }
     for (root, local) in zip(ownRoots, localSums) {
-      local.sum(UnsafePointer(shardPointers + local.firstShard), count: count, into: roots.start + root * count)
+      local.sum(
+        UnsafePointer(shardPointers + local.firstShard), count: count, into: roots.start + root * count)
     }
     if communicator.size > 1 {
       var request = try communicator.startAllGather(plan, inPlace: roots.start)

@@ -58,7 +58,8 @@ public struct ShardTree: Equatable, Sendable {
     var next = 0
     var merges: [Merge] = []
     _ = collect(under: 0..<shards, nodes, &next, &merges)
-    precondition(next == nodes.count, "\(nodes) are not nodes of the tree over \(shards) shards, left to right")
+    precondition(
+      next == nodes.count, "\(nodes) are not nodes of the tree over \(shards) shards, left to right")
     return merges
   }
 

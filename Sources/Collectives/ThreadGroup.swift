@@ -41,7 +41,8 @@ public struct ThreadGroup: Communicator {
       }
       if !started {
         shared.leave(
-          rank, with: Result<T, any Error>.failure(Failure(.internalError, "no thread to be had for rank \(rank)")))
+          rank,
+          with: Result<T, any Error>.failure(Failure(.internalError, "no thread to be had for rank \(rank)")))
       }
     }
     if let failure = shared.waitForAll() { throw failure }
@@ -57,7 +58,8 @@ public struct ThreadGroup: Communicator {
     try shared.lend(UnsafeRawBufferPointer(bytes), by: rank) { lent throws(Failure) in
       guard lent[root].count == bytes.count else {
         throw Failure(
-          .internalError, "rank \(root) broadcasts \(lent[root].count) bytes, rank \(rank) expects \(bytes.count)")
+          .internalError,
+          "rank \(root) broadcasts \(lent[root].count) bytes, rank \(rank) expects \(bytes.count)")
       }
       if rank != root { bytes.copyMemory(from: lent[root]) }
     }
@@ -91,7 +93,8 @@ public struct ThreadGroup: Communicator {
             .internalError,
             "rank \(peer) gives \(lent[peer].count) bytes, rank \(rank) expects \(counts[peer])")
         }
-        UnsafeMutableRawBufferPointer(rebasing: all[offset..<offset + counts[peer]]).copyMemory(from: lent[peer])
+        UnsafeMutableRawBufferPointer(rebasing: all[offset..<offset + counts[peer]]).copyMemory(
+          from: lent[peer])
         offset += counts[peer]
       }
     }
@@ -141,16 +144,20 @@ public struct ThreadGroup: Communicator {
           .internalError,
           "rank \(peer) sums \(lent[peer].count / 4) floats, rank \(rank) \(values.count)")
       }
-      // This rank's part of every rank's values, which their own calls lent as mutable floats.
       let part = (values.count * rank / size)..<(values.count * (rank + 1) / size)
-      let parts = UnsafeBufferPointer(start: lent, count: size).lazy.compactMap { lent in
-        UnsafeMutablePointer(mutating: lent.baseAddress?.assumingMemoryBound(to: Float.self))?
-          .advanced(by: part.lowerBound)
+      guard let total = partLent(lent[0], part) else { return }
+      for peer in 1..<size {
+        guard let other = partLent(lent[peer], part) else { return }
+        add(total, other, into: total, count: part.count)
       }
-      guard !part.isEmpty, let total = parts.first else { return }
-      for other in parts.dropFirst() { add(total, other, into: total, count: part.count) }
-      for other in parts.dropFirst() { other.update(from: total, count: part.count) }
+      for peer in 1..<size { partLent(lent[peer], part)?.update(from: total, count: part.count) }
     }
+  }
+
+  /// A part of the values that a rank's own `allReduceSum` lent as mutable floats.
+  private func partLent(_ bytes: UnsafeRawBufferPointer, _ part: Range<Int>) -> UnsafeMutablePointer<Float>? {
+    guard let start = bytes.baseAddress else { return nil }
+    return UnsafeMutablePointer(mutating: start.assumingMemoryBound(to: Float.self) + part.lowerBound)
   }
 
   /// Ends the group: `run` and the other ranks throw. This thread sleeps for ever, as it may not return.

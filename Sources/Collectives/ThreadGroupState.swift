@@ -93,13 +93,14 @@ final class ThreadGroupState: @unchecked Sendable {
   ) throws(Failure) {
     monitor.locked { lent[rank] = bytes }
     try barrier(rank)
-    do {
-      try body(UnsafePointer(lent))
-    } catch {
-      breakGroup(error)
-      throw error
-    }
+    var failure: Failure?
+    do { try body(UnsafePointer(lent)) } catch { failure = error }
+    // Also after a failure: what this rank has lent must stay until nobody reads it.
     try barrier(rank)
+    if let failure {
+      breakGroup(failure)
+      throw failure
+    }
   }
 
   private func breakGroup(_ failure: Failure) {

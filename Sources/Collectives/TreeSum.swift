@@ -74,7 +74,9 @@ public struct TreeSum: Sendable {
         let block = min(blockSize, count - start)
         for step in steps {
           let result: UnsafeMutablePointer<Float> =
-            if case .intermediate(let number) = step.result { scratch + number * blockSize } else { output + start }
+            if case .intermediate(let number) = step.result { scratch + number * blockSize } else {
+              output + start
+            }
           add(
             pointer(step.left, pieces, offset + start, scratch),
             pointer(step.right, pieces, offset + start, scratch), into: result, count: block)
@@ -101,7 +103,8 @@ public struct TreeSum: Sendable {
 ///
 /// Sixteen at a time: one AVX-512, two AVX or four SSE additions, which is enough to be bound by memory.
 public func add(
-  _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>, count: Int
+  _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>,
+  count: Int
 ) {
   var i = 0
   while i + 16 <= count {

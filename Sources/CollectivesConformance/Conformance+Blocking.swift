@@ -18,7 +18,8 @@ extension Conformance {
           for count in [0, 1, 7, 4096, 1_000_003] {
             var bytes = payload(of: group.rank, count: count)
             try bytes.withUnsafeMutableBytes { try group.broadcast($0, root: root) }
-            try expect(bytes == payload(of: root, count: count), "\(count) bytes from rank \(root) arrive changed")
+            try expect(
+              bytes == payload(of: root, count: count), "\(count) bytes from rank \(root) arrive changed")
           }
         }
       },
@@ -42,7 +43,8 @@ extension Conformance {
           try payload(of: group.rank, count: counts[group.rank]).withUnsafeBytes { mine in
             try all.withUnsafeMutableBytes { try group.gather(mine, into: $0, counts: counts, root: root) }
           }
-          try expect(all == (group.rank == root ? wanted : untouched), "gather to rank \(root) of counts \(counts)")
+          try expect(
+            all == (group.rank == root ? wanted : untouched), "gather to rank \(root) of counts \(counts)")
         }
       },
       Check(name: "texts of any length") { group in

@@ -6,14 +6,14 @@ extension Conformance {
     [
       Check(name: "all-to-all of uneven blocks with gaps") { group in
         for scale in [1, 17, 4096, 50_000] {
-          var exchange = try UnevenExchange(group, scale: scale, salt: scale)
+          let exchange = try UnevenExchange(group, scale: scale, salt: scale)
           try exchange.start()
           try exchange.wait()
           try exchange.verify()
         }
       },
       Check(name: "all-to-all completed by testing alone") { group in
-        var exchange = try UnevenExchange(group, scale: 30_000, salt: 5)
+        let exchange = try UnevenExchange(group, scale: 30_000, salt: 5)
         try exchange.start()
         while !(try exchange.test()) {}
         try expect(try exchange.test(), "a completed request must stay completed")
@@ -27,6 +27,7 @@ extension Conformance {
           let offsets = (0..<group.size).map { rank in counts[(rank + 1)...].reduce(0) { $0 + $1 + 3 } }
           let plan = try GatherPlan(counts: counts, offsets: offsets)
           let values = AlignedFloats(count: offsets[0] + counts[0] + 3)
+          defer { withExtendedLifetime((plan, values)) {} }
           var wanted = values.array
           for rank in 0..<group.size {
             for (index, value) in TestValues.shard(rank, count: counts[rank]).enumerated() {
@@ -40,15 +41,17 @@ extension Conformance {
         }
       },
       Check(name: "a hundred exchanges in flight, ended in any order") { group in
-        var exchanges = try (0..<100).map { try UnevenExchange(group, scale: 1 + $0 * 7 % 90, salt: $0) }
+        let exchanges = try (0..<100).map { try UnevenExchange(group, scale: 1 + $0 * 7 % 90, salt: $0) }
         for index in exchanges.indices { try exchanges[index].start() }
         // Every rank waits in an order of its own.
-        let order = exchanges.indices.sorted { TestValues.bits($0, group.rank) < TestValues.bits($1, group.rank) }
+        let order = exchanges.indices.sorted {
+          TestValues.bits($0, group.rank) < TestValues.bits($1, group.rank)
+        }
         for index in order { try exchanges[index].wait() }
         for exchange in exchanges { try exchange.verify() }
       },
       Check(name: "blocking calls while exchanges are in flight") { group in
-        var exchange = try UnevenExchange(group, scale: 20_000, salt: 9)
+        let exchange = try UnevenExchange(group, scale: 20_000, salt: 9)
         try exchange.start()
         try group.barrier()
         try expect(try group.allGather(group.rank) == Array(0..<group.size), "ranks out of order")
@@ -65,7 +68,8 @@ extension Conformance {
 }
 
 /// An all-to-all in which every pair of ranks exchanges another number of floats, some none, with gaps between.
-private struct UnevenExchange<C: Communicator> {
+/// A class, so that the memory lent to the exchange lives as long as anything here is used.
+private final class UnevenExchange<C: Communicator> {
   private let group: C
   private let salt: Int
   private let scale: Int
@@ -89,24 +93,24 @@ private struct UnevenExchange<C: Communicator> {
     sent = AlignedFloats(count: 5 + sendCounts.reduce(0) { $0 + $1 + 2 })
     received = AlignedFloats(count: 1 + receiveCounts.reduce(0) { $0 + $1 + 3 })
     for peer in ranks {
-      for (index, value) in block(from: group.rank, to: peer).enumerated() {
+      for (index, value) in Self.block(from: group.rank, to: peer, scale, salt).enumerated() {
         sent.start[sendOffsets[peer] + index] = value
       }
     }
   }
 
-  mutating func start() throws {
+  func start() throws {
     request = try group.startAllToAll(plan, send: sent.start, receive: received.start)
   }
 
-  mutating func test() throws -> Bool { try group.test(&request) }
+  func test() throws -> Bool { try group.test(&request) }
 
-  mutating func wait() throws { try group.wait(&request) }
+  func wait() throws { try group.wait(&request) }
 
   /// Every block is in its place, and the gaps between are as they were.
   func verify() throws {
     var wanted: [Float] = [0]
-    for peer in 0..<group.size { wanted += block(from: peer, to: group.rank) + [0, 0, 0] }
+    for peer in 0..<group.size { wanted += Self.block(from: peer, to: group.rank, scale, salt) + [0, 0, 0] }
     try expectSameBits(received.array, wanted, "exchange \(salt) of scale \(scale)")
   }
 
@@ -114,8 +118,8 @@ private struct UnevenExchange<C: Communicator> {
     (sender + 2 * receiver) % 5 == 3 ? 0 : scale + sender * 3 + receiver
   }
 
-  private func block(from sender: Int, to receiver: Int) -> [Float] {
+  private static func block(from sender: Int, to receiver: Int, _ scale: Int, _ salt: Int) -> [Float] {
     TestValues.shard(
-      sender * 64 + receiver, count: Self.count(from: sender, to: receiver, scale: scale), salt: salt)
+      sender * 64 + receiver, count: count(from: sender, to: receiver, scale: scale), salt: salt)
   }
 }

@@ -8,7 +8,7 @@ extension Conformance {
         for shards in 1...16 {
           for size in [0, 1, 15, 16, 17, 63, 1000] + [Int(TestValues.bits(shards, 3) % 20_000)] {
             let start = Int(TestValues.bits(shards, size) % 100)
-            var bucket = try Bucket(group, shards: shards, range: start..<start + size)
+            let bucket = try Bucket(group, shards: shards, range: start..<start + size)
             for step in 0..<2 {
               try bucket.start(step: step)
               try bucket.finish()
@@ -20,7 +20,7 @@ extension Conformance {
       Check(name: "ordered reduction of buckets in flight together") { group in
         let bounds = [0, 48, 4000, 4017, 20_000, 20_001, 65_536]
         for shards in [3, 8, 11] {
-          var buckets = try zip(bounds, bounds.dropFirst()).map {
+          let buckets = try zip(bounds, bounds.dropFirst()).map {
             try Bucket(group, shards: shards, range: $0..<$1)
           }
           for index in buckets.indices.reversed() { try buckets[index].start(step: index) }
@@ -37,6 +37,7 @@ extension Conformance {
           let roots = tree.subtrees(of: ownership.shards(of: group.rank)).map { node in
             flat(TestValues.treeSum(node.lowerBound, node.upperBound, count: range.upperBound))
           }
+          defer { withExtendedLifetime(roots) {} }
           try reduction.start(roots: roots.map { UnsafePointer($0.start) })
           try reduction.wait()
           // The sum replaces the rank's first root; a rank without one brings its own memory.
@@ -47,13 +48,15 @@ extension Conformance {
           }
           let wanted = TestValues.treeSum(0, shards, count: range.upperBound)
           try expectSameBits(
-            output.array[reduction.slice], wanted[reduction.slice], "\(shards) shards, slice \(reduction.slice)")
+            output.array[reduction.slice], wanted[reduction.slice],
+            "\(shards) shards, slice \(reduction.slice)")
         }
       },
       Check(name: "slices cover the range at multiples of the granularity") { group in
         for (range, granularity) in [(0..<0, 16), (0..<5, 16), (7..<1000, 16), (1024..<9999, 1024)] {
           let reduction = try OrderedReduction(
-            group, ownership: ShardOwnership(shards: 8, ranks: group.size), range: range, granularity: granularity)
+            group, ownership: ShardOwnership(shards: 8, ranks: group.size), range: range,
+            granularity: granularity)
           let slices = (0..<group.size).map(reduction.slice(of:))
           try expect(slices[group.rank] == reduction.slice, "\(reduction.slice) is not \(slices[group.rank])")
           try expect(slices[0].lowerBound == range.lowerBound, "\(slices) begin late")
@@ -75,6 +78,7 @@ extension Conformance {
               let values = flat(
                 ownership.shards(of: group.rank).flatMap { TestValues.shard($0, count: count, salt: salt) })
               let result = AlignedFloats(count: count)
+              defer { withExtendedLifetime(values) {} }
               try sum.sum(values.start, into: result.start)
               try expectSameBits(
                 result.array, TestValues.treeSum(0, shards, count: count, salt: salt), "\(count) × \(shards)")
@@ -93,7 +97,8 @@ private func flat(_ values: [Float]) -> AlignedFloats {
 }
 
 /// One training step's exchange of a part of the parameters: local sums, reduction, an update, the gather.
-private struct Bucket<C: Communicator> {
+/// A class, so that the memory lent to the exchange lives as long as anything here is used.
+private final class Bucket<C: Communicator> {
   private let reduction: OrderedReduction<C>
   private let range: Range<Int>
   private let shards: Range<Int>
@@ -115,7 +120,7 @@ private struct Bucket<C: Communicator> {
   }
 
   /// Makes this step's gradients, adds them up within the rank, and starts the exchange.
-  mutating func start(step: Int) throws {
+  func start(step: Int) throws {
     self.step = step
     for (gradient, shard) in zip(gradients, shards) {
       for (index, value) in TestValues.shard(shard, count: range.count, salt: step).enumerated() {

@@ -50,9 +50,17 @@ func expectSameBits(
   _ found: some Collection<Float>, _ wanted: some Collection<Float>, _ what: @autoclosure () -> String,
   line: Int = #line, file: String = #fileID
 ) throws(Failure) {
-  try expect(
-    found.count == wanted.count, "\(what()): \(found.count) elements, not \(wanted.count)", line: line, file: file)
-  for (index, (found, wanted)) in zip(found, wanted).enumerated() where found.bitPattern != wanted.bitPattern {
-    throw Failure(.internalError, "\(what()): element \(index) is \(found), not \(wanted) (\(file):\(line))")
+  if let difference = firstDifference(found, wanted) {
+    throw Failure(.internalError, "\(what()): \(difference) (\(file):\(line))")
   }
+}
+
+/// The first element that differs in any bit, in words; nil when all are the same.
+public func firstDifference(_ found: some Collection<Float>, _ wanted: some Collection<Float>) -> String? {
+  if found.count != wanted.count { return "\(found.count) elements, not \(wanted.count)" }
+  for (index, (found, wanted)) in zip(found, wanted).enumerated() where found.bitPattern != wanted.bitPattern
+  {
+    return "element \(index) is \(found), not \(wanted)"
+  }
+  return nil
 }

@@ -23,7 +23,8 @@ public final class MPIGroup: Communicator {
 
   /// Starts MPI and joins the group of all processes. Once in a process, before anything else talks MPI.
   ///
-  /// - Throws: `Failure.internalError` when MPI does not start, or does not allow calls from several threads.
+  /// - Throws: `Failure.internalError` when MPI does not start, or does not allow calls from several threads;
+  ///   `Failure.usage` when the launcher started several processes that do not find each other.
   public static func start() throws(Failure) -> MPIGroup {
     var serialized: Int32 = 0
     try check(cmpi_init(&serialized), "MPI_Init_thread")
@@ -33,7 +34,14 @@ public final class MPIGroup: Communicator {
         "\(libraryVersion()) does not grant MPI_THREAD_SERIALIZED, which the thread pool needs:"
           + " use an MPI built with thread support")
     }
-    return try MPIGroup()
+    let group = try MPIGroup()
+    if group.size == 1, let launched = ranksLaunched(), launched > 1 {
+      throw Failure(
+        .usage,
+        "the launcher started \(launched) processes, but each finds itself alone in \(libraryVersion()):"
+          + " use the mpirun of that library, or srun --mpi=pmix")
+    }
+    return group
   }
 
   private init() throws(Failure) {
@@ -124,7 +132,9 @@ public final class MPIGroup: Communicator {
   }
 
   /// MPI_Wait.
-  public func wait(_ request: inout Request) throws(Failure) { try check(cmpi_wait(&request.handle), "MPI_Wait") }
+  public func wait(_ request: inout Request) throws(Failure) {
+    try check(cmpi_wait(&request.handle), "MPI_Wait")
+  }
 
   /// MPI_Allreduce in place, in pieces of 2³⁰ floats.
   public func allReduceSum(_ values: UnsafeMutableBufferPointer<Float>) throws(Failure) {

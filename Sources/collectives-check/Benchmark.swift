@@ -17,7 +17,9 @@ func benchmark<C: Communicator>(_ group: C, shards: Int = 8) throws {
     let rootPointers = roots.map { UnsafePointer($0) }
     let parameters = floats(count)
     let gradients = UnsafeMutableBufferPointer(start: floats(count), count: count)
-    defer { for memory in roots + [parameters, gradients.baseAddress].compactMap({ $0 }) { memory.deallocate() } }
+    defer {
+      for memory in roots + [parameters, gradients.baseAddress].compactMap({ $0 }) { memory.deallocate() }
+    }
 
     let repetitions = megabytes < 1 ? 400 : megabytes < 10 ? 100 : 40
     var times = Times()
@@ -45,6 +47,28 @@ func benchmark<C: Communicator>(_ group: C, shards: Int = 8) throws {
           + padded(times.allReduce, 12))
     }
   }
+}
+
+/// Times the additions alone, on one thread: bytes read and written a second, beside those of a copy.
+func benchmarkTreeSum() {
+  let count = 8_000_000
+  let pieces = (0..<8).map { _ in UnsafePointer(floats(count)) }
+  let output = floats(count)
+  let gigabytesPerSecond = { (streams: Int, body: () -> Void) in
+    let best = (0..<12).map { _ in ContinuousClock().measure(body) }.min() ?? .zero
+    return Double(streams * count * 4) / Double(best.components.attoseconds) * 1e9
+  }
+  printLine(
+    "copy" + padded(gigabytesPerSecond(2) { output.update(from: pieces[0], count: count) }, 10) + " GB/s")
+  for number in [2, 3, 4, 5, 8] {
+    let sum = TreeSum(of: (0..<number).map { $0..<$0 + 1 }, in: ShardTree(shards: number))
+    let speed = gigabytesPerSecond(number + 1) {
+      pieces.withUnsafeBufferPointer { sum($0.baseAddress!, count: count, into: output) }
+    }
+    printLine("sum of \(number)" + padded(speed, 7) + " GB/s")
+  }
+  for memory in pieces { memory.deallocate() }
+  output.deallocate()
 }
 
 /// Milliseconds of each repetition.

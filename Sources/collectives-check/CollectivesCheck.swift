@@ -9,17 +9,24 @@ import MPITransport
 ///     collectives-check --bench   the ordered reduction against MPI_Allreduce, medians
 ///     collectives-check --abort R rank R aborts with status 7 while the others wait for it
 ///     collectives-check --fail R  rank R fails; all ranks end with its message and status
+///     collectives-check --threads N [--bench]
+///                                 the same with N ranks as threads of this process
 @main
 enum CollectivesCheck {
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
-    guard MPIGroup.launchedByMPI() else { return end(SoloGroup(), arguments) {} }
     do {
+      let number = arguments.dropFirst().first.flatMap { Int($0) }
+      if arguments.first == "--threads", let ranks = number, ranks > 0 {
+        let rest = Array(arguments.dropFirst(2))
+        exitProcess(try ThreadGroup.run(size: ranks) { try run($0, rest) }.max() ?? 0)
+      }
+      guard MPIGroup.launchedByMPI() else { return end(SoloGroup(), arguments) {} }
       let group = try MPIGroup.start()
       end(group, arguments) { try group.finalize() }
     } catch {
       printLine("collectives-check: \(error)", toStandardError: true)
-      exitProcess(error.kind.rawValue)
+      exitProcess((error as? Failure)?.kind.rawValue ?? 1)
     }
   }
 
@@ -43,6 +50,7 @@ enum CollectivesCheck {
       }
       if speaks { printLine("all checks passed on \(group.size) ranks (\(C.self))") }
     case ("--bench", _):
+      if group.size == 1 { benchmarkTreeSum() }
       try benchmark(group)
     case ("--abort", let rank?):
       if group.rank == rank { group.abort(status: 7) }
@@ -55,7 +63,7 @@ enum CollectivesCheck {
         return failure.kind.rawValue
       }
     default:
-      throw Failure(.usage, "collectives-check [--bench | --abort RANK | --fail RANK]")
+      throw Failure(.usage, "collectives-check [--threads N] [--bench | --abort RANK | --fail RANK]")
     }
     return 0
   }

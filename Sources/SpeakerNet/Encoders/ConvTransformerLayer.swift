@@ -53,7 +53,8 @@ public struct ConvTransformerLayer: Layer {
   }
 
   /// `second(relu(first x))` before the second bias.
-  private func hiddenForward(_ first: Linear, _ second: Linear, _ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  private func hiddenForward(_ first: Linear, _ second: Linear, _ x_ND: Matrix, _ pass: inout Pass) -> Matrix
+  {
     let hidden_NF = first.product(x_ND, &pass)
     pass.biasReLUDropout(hidden_NF, first.bias!, probability: 0)
     pass.save(x_ND)
@@ -61,7 +62,9 @@ public struct ConvTransformerLayer: Layer {
     return second.product(hidden_NF, &pass)
   }
 
-  private func hiddenBackward(_ first: Linear, _ second: Linear, _ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  private func hiddenBackward(_ first: Linear, _ second: Linear, _ dy_ND: Matrix, _ pass: inout Pass)
+    -> Matrix
+  {
     let hidden_NF = pass.restore()
     let x_ND = pass.restore()
     second.weightGradient(dy_ND, hidden_NF, &pass)

@@ -47,7 +47,9 @@ public enum Encoder: Layer {
   private static func repeated<Element: Layer>(
     _ layer: Element, _ times: Int, in layout: inout ParameterLayout
   ) -> Repeated<Element> {
-    for index in 1..<max(1, times) { layout.alias(prefix: "encoder.layers.\(index).", of: "encoder.layers.0.") }
+    for index in 1..<max(1, times) {
+      layout.alias(prefix: "encoder.layers.\(index).", of: "encoder.layers.0.")
+    }
     return Repeated(layer: layer, times: times)
   }
 

@@ -9,7 +9,9 @@ public struct TransformerLayer: Layer {
   let norm1: LayerNorm, norm2: LayerNorm
   let dropout: Float
 
-  init(_ name: String, width: Int, heads: Int, feedforward: Int, dropout: Float, in layout: inout ParameterLayout) {
+  init(
+    _ name: String, width: Int, heads: Int, feedforward: Int, dropout: Float, in layout: inout ParameterLayout
+  ) {
     attention = Attention(
       multihead: "\(name).self_attn", width: width, heads: heads, dropout: dropout, in: &layout)
     linear1 = Linear("\(name).linear1", inputs: width, outputs: feedforward, in: &layout)

@@ -23,14 +23,13 @@ public struct Head: Layer {
     func perceptron(_ layout: inout ParameterLayout) -> Linear {
       Linear("pred_layer.0", inputs: width, outputs: width, in: &layout)
     }
-    let outputName: String
     switch model.head {
-    case .mlpReLU: (hidden, outputName) = (.relu(perceptron(&layout)), "pred_layer.2")
-    case .mlpSigmoid: (hidden, outputName) = (.sigmoid(perceptron(&layout)), "pred_layer.2")
-    case .linear: (hidden, outputName) = (.none, "pred_layer")
-    case .bnLinear:
-      (hidden, outputName) = (.batchNorm(BatchNorm("pred_layer.0", width: width, in: &layout)), "pred_layer.1")
+    case .mlpReLU: hidden = .relu(perceptron(&layout))
+    case .mlpSigmoid: hidden = .sigmoid(perceptron(&layout))
+    case .linear: hidden = .none
+    case .bnLinear: hidden = .batchNorm(BatchNorm("pred_layer.0", width: width, in: &layout))
     }
+    let outputName = model.head.outputName
     switch model.loss.kind {
     case .crossEntropy: output = .linear(Linear(outputName, inputs: width, outputs: speakers, in: &layout))
     case .amSoftmax:
@@ -88,6 +87,17 @@ public struct Head: Layer {
         h_BD.rows, h_BD.columns, h_BD.base, dh_BD.base, dh_BD.base, pass.gradient(of: linear.bias!).base)
       linear.weightGradient(dh_BD, e_BD, &pass)
       return linear.inputGradient(dh_BD, &pass)
+    }
+  }
+}
+
+extension ModelConfiguration.Head {
+  /// The name of the layer that gives one logit a speaker: its position in `nn.Sequential`.
+  public var outputName: String {
+    switch self {
+    case .mlpReLU, .mlpSigmoid: "pred_layer.2"
+    case .linear: "pred_layer"
+    case .bnLinear: "pred_layer.1"
     }
   }
 }

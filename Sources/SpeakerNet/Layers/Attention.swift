@@ -142,7 +142,8 @@ public struct Attention: Sendable {
   }
 
   private func attendBackward(
-    _ dcontext: Matrix, _ weights: Matrix, _ keep: UnsafeMutablePointer<UInt8>?, _ qkv: Matrix, _ dqkv: Matrix,
+    _ dcontext: Matrix, _ weights: Matrix, _ keep: UnsafeMutablePointer<UInt8>?, _ qkv: Matrix,
+    _ dqkv: Matrix,
     _ pass: inout Pass
   ) {
     let T = pass.frames

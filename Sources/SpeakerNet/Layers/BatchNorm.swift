@@ -61,7 +61,8 @@ public struct BatchNorm: Layer {
     pass.clock.measure(.normalization) {
       kernel_scale(2 * D, 1 / Float(globalRows(dy_ND, pass)), sums_2D.base, sums_2D.base)
       kernel_batch_norm_backward(
-        dy_ND.rows, D, xhat_ND.base, rstd_D.base, pass[weight].base, sums_2D.base + D, sums_2D.base, dy_ND.base,
+        dy_ND.rows, D, xhat_ND.base, rstd_D.base, pass[weight].base, sums_2D.base + D, sums_2D.base,
+        dy_ND.base,
         dy_ND.base)
     }
     return dy_ND

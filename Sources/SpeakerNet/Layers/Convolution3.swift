@@ -11,7 +11,8 @@ public struct Convolution3: Layer {
 
   /// Registers `name.weight`, drawn as `nn.Conv1d` draws it.
   public init(_ name: String, inputs: Int, outputs: Int, in layout: inout ParameterLayout) {
-    weight = layout.add("\(name).weight", [outputs, inputs, 3], .uniform(bound: 1 / Float(3 * inputs).squareRoot()))
+    weight = layout.add(
+      "\(name).weight", [outputs, inputs, 3], .uniform(bound: 1 / Float(3 * inputs).squareRoot()))
     self.inputs = inputs
   }
 
@@ -20,7 +21,8 @@ public struct Convolution3: Layer {
     let T = pass.frames
     pass.clock.measure(.convolution) {
       for sample in 0..<pass.samples {
-        kernel_windows3(T, inputs, x_NI.base + sample * T * inputs, windows_N3I.base + sample * T * 3 * inputs)
+        kernel_windows3(
+          T, inputs, x_NI.base + sample * T * inputs, windows_N3I.base + sample * T * 3 * inputs)
       }
     }
     let y_NO = pass.matrix(x_NI.rows, weight.rows)

@@ -24,6 +24,6 @@ public struct EvaluateJob: Job {
 public enum WeightsSource: Equatable, Sendable {
   /// The best weights of a run, with the run's configuration.
   case run(String)
-  /// A file of weights and the configuration of its network.
-  case file(weights: String, configuration: String)
+  /// A file of weights and the configuration of its network; `nil` for the defaults.
+  case file(weights: String, configuration: String?)
 }

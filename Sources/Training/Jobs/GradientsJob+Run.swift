@@ -1,9 +1,121 @@
 import Collectives
 import Diagnostics
+import SpeakerNet
+import TensorCore
+import TensorFiles
 
 extension GradientsJob {
-  /// Does the work of `gradients`.
+  /// One forward and backward pass over a given batch, as a training step computes it, dropout off.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
-    throw Failure(.internalError, "gradients is not part of this build")
+    let trained = try TrainedModel(
+      .file(weights: weights, configuration: configurationFile), overrides: overrides, group,
+      note: console.info)
+    let threads = try ThreadCount.resolve(threads, group)
+    KernelSet.start()
+    let batch = try group.agreeing {
+      if group.rank == 0 { try FileSystem.checkWritable(output) }
+      return try GivenBatch(file: self.batch, speakers: trained.model.speakers)
+    }
+    // As many slices as the configuration has shards, or as divide the batch; the ranks have no say in it.
+    let most = min(trained.configuration.train.shards, batch.samples)
+    let shards = (1...most).last { batch.samples.isMultiple(of: $0) } ?? 1
+    let shape = BatchShape(samplesPerShard: batch.samples / shards, frames: batch.frames, shards: shards)
+    let pass = try GradientStep(
+      group, model: trained.model, state: trained.state, shape: shape, threads: threads, keepsLogits: true)
+    let outcome = try pass(step: 0, source: batch.source(shape), dropoutSeed: nil)
+
+    let ownership = ShardOwnership(shards: shards, ranks: group.size)
+    let layout = trained.model.layout
+    let reduction = try OrderedReduction(group, ownership: ownership, range: 0..<layout.trainedCount)
+    var sum = [Float](repeating: 0, count: layout.trainedCount)
+    try sum.withUnsafeMutableBufferPointer { sum in
+      try reduction.start(roots: pass.gradients.roots)
+      try reduction.finish(into: sum.baseAddress! + reduction.slice.lowerBound)
+      try reduction.startGather(sum.baseAddress!)
+      try reduction.finishGather()
+    }
+    let logits = try gatherLogits(pass, shape, trained.model.speakers, ownership, group)
+    try group.agreeing {
+      guard let logits else { return }
+      var tensors: [(String, Tensor)] = [
+        ("loss", Tensor(float32: [outcome.loss], shape: [1])),
+        ("logits", Tensor(float32: logits, shape: [batch.samples, trained.model.speakers])),
+      ]
+      for entry in layout.entries where entry.isTrained {
+        let place = entry.parameter.offset..<entry.parameter.offset + entry.parameter.count
+        tensors.append(("grad.\(entry.name)", Tensor(float32: Array(sum[place]), shape: entry.shape)))
+      }
+      for entry in layout.entries where !entry.isTrained {
+        let zeros = [Float](repeating: 0, count: entry.parameter.count)
+        tensors.append(("grad.\(entry.name)", Tensor(float32: zeros, shape: entry.shape)))
+      }
+      try Safetensors.write(NamedTensors(tensors), to: output)
+    }
+    console.info("loss \(outcome.loss); the gradients are in \(output)")
+  }
+
+  private func gatherLogits<C: Communicator>(
+    _ pass: GradientStep<C>, _ shape: BatchShape, _ speakers: Int, _ ownership: ShardOwnership, _ group: C
+  ) throws -> [Float]? {
+    let counts = (0..<group.size).map { rank in
+      ownership.shards(of: rank).count * shape.samplesPerShard * speakers * MemoryLayout<Float>.size
+    }
+    var all = [Float](repeating: 0, count: group.rank == 0 ? shape.samples * speakers : 0)
+    try all.withUnsafeMutableBytes {
+      try group.gather(
+        UnsafeRawBufferPointer(start: pass.logits, count: counts[group.rank]), into: $0, counts: counts,
+        root: 0)
+    }
+    return group.rank == 0 ? all : nil
+  }
+}
+
+/// A batch from a file: `mels` F32 [B, T, 40] and `labels` I64 [B].
+private struct GivenBatch {
+  let samples: Int, frames: Int
+  private let mels: [Float]
+  private let labels: [Int32]
+
+  init(file: String, speakers: Int) throws {
+    let tensors = try Safetensors.read(path: file)
+    let melTensor = try tensors.tensor("mels", in: file)
+    let labelTensor = try tensors.tensor("labels", in: file)
+    let shape = melTensor.shape
+    guard shape.count == 3, shape[2] == SpeakerModel.melBands, shape[0] > 0, shape[1] > 0 else {
+      throw Failure(
+        .badData, "\(file): mels has shape \(shape), expected [samples, frames, \(SpeakerModel.melBands)]")
+    }
+    guard labelTensor.shape == [shape[0]] else {
+      throw Failure(.badData, "\(file): labels has shape \(labelTensor.shape), expected [\(shape[0])]")
+    }
+    mels = try melTensor.float32Values()
+    guard mels.allSatisfy(\.isFinite) else {
+      throw Failure(.badData, "\(file): mels holds a value that is not finite")
+    }
+    labels = try labelTensor.int64Values().map { label in
+      guard (0..<Int64(speakers)).contains(label) else {
+        throw Failure(
+          .badData, "\(file): label \(label) is not one of the \(speakers) speakers of the weights")
+      }
+      return Int32(label)
+    }
+    (samples, frames) = (shape[0], shape[1])
+  }
+
+  func source(_ shape: BatchShape) -> Source { Source(batch: self, shape: shape) }
+
+  struct Source: SliceSource {
+    let batch: GivenBatch
+    let shape: BatchShape
+
+    func fill(
+      shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
+    ) throws {
+      let count = shape.samplesPerShard * shape.frames * SpeakerModel.melBands
+      for index in 0..<count { mels[index] = batch.mels[shard * count + index] }
+      for sample in 0..<shape.samplesPerShard {
+        labels[sample] = batch.labels[shard * shape.samplesPerShard + sample]
+      }
+    }
   }
 }

@@ -1,9 +1,51 @@
 import Collectives
 import Diagnostics
+import SpeechData
+import TensorCore
+import TensorFiles
 
 extension PredictJob {
-  /// Does the work of `predict`.
+  /// Writes the homework's submission, and the logits if they are wanted.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
-    throw Failure(.internalError, "predict is not part of this build")
+    let trained = try TrainedModel(source, overrides: overrides, group, note: console.info)
+    let threads = try ThreadCount.resolve(threads, group)
+    KernelSet.start()
+    let corpus = try group.agreeing {
+      let corpus = try Corpus.open(data)
+      try trained.check(speakers: corpus.speakers.count, of: data)
+      if group.rank == 0 { try checkWritable() }
+      return corpus
+    }
+    let predictor = Predictor(
+      communicator: group, model: trained.model, state: trained.state, corpus: corpus,
+      team: EvaluationTeam(threads: threads))
+    let all = try predictor(threads: threads, console: console)
+    try group.agreeing {
+      guard let all, let tests = corpus.tests else { return }
+      let speakers = trained.model.speakers
+      try FileWriting.writeAtomically(Self.submission(all, tests, corpus.speakers), to: output)
+      if let logits {
+        let tensor = Tensor(float32: all, shape: [tests.count, speakers])
+        try Safetensors.write(NamedTensors([("logits", tensor)]), to: logits)
+      }
+    }
+    console.info("\(corpus.tests?.count ?? 0) predictions with \(trained.file) are in \(output)")
+  }
+
+  /// `Id,Category` and a row an utterance, in `testdata.json`'s order, lines ended as Python's csv ends them.
+  private static func submission(_ logits: [Float], _ tests: [Utterance], _ speakers: [String]) -> [UInt8] {
+    var text = "Id,Category\r\n"
+    for (index, test) in tests.enumerated() {
+      let row = logits[index * speakers.count..<(index + 1) * speakers.count]
+      var best = row.startIndex
+      for place in row.indices where row[place] > row[best] { best = place }
+      text += "\(test.path),\(speakers[best - row.startIndex])\r\n"
+    }
+    return Array(text.utf8)
+  }
+
+  /// Before the work: a result that cannot be written is known at once.
+  private func checkWritable() throws {
+    for path in [output, logits].compactMap({ $0 }) { try FileSystem.checkWritable(path) }
   }
 }

@@ -14,14 +14,20 @@ extension ModelState {
       pairs.append((entry.name, tensor(parameters + entry.parameter.offset, shape: entry.shape)))
     }
     for entry in layout.statistics {
-      pairs.append(("\(entry.prefix).running_mean", tensor(statistics + entry.mean.offset, shape: [entry.mean.count])))
       pairs.append(
-        ("\(entry.prefix).running_var", tensor(statistics + entry.variance.offset, shape: [entry.variance.count])))
+        ("\(entry.prefix).running_mean", tensor(statistics + entry.mean.offset, shape: [entry.mean.count])))
+      pairs.append(
+        (
+          "\(entry.prefix).running_var",
+          tensor(statistics + entry.variance.offset, shape: [entry.variance.count])
+        ))
       pairs.append(("\(entry.prefix).num_batches_tracked", Tensor(int64: [batchesTracked], shape: [])))
     }
     if repeatingShared {
       let stored = NamedTensors(pairs)
-      for alias in layout.aliases { if let tensor = stored[alias.stored] { pairs.append((alias.name, tensor)) } }
+      for alias in layout.aliases {
+        if let tensor = stored[alias.stored] { pairs.append((alias.name, tensor)) }
+      }
     }
     return NamedTensors(pairs)
   }
@@ -68,7 +74,8 @@ extension ModelState {
 
   /// A repeated name of a shared weight, or a part of an encoder that the notebook's `forward` does not use.
   private func isDead(_ name: String) -> Bool {
-    layout.aliases.contains { $0.name == name } || name.hasPrefix("encoder_layer.") || name.hasPrefix("encoder.")
+    layout.aliases.contains { $0.name == name } || name.hasPrefix("encoder_layer.")
+      || name.hasPrefix("encoder.")
   }
 
   private func tensor(_ values: UnsafePointer<Float>, shape: [Int]) -> Tensor {

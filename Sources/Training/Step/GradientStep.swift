@@ -48,7 +48,8 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
     run = ownership.shards(of: communicator.rank)
     // A rank without shards carries an empty slice, so that it takes part in the sums of the others.
     team = ThreadTeam(workers: max(1, run.count), permits: threads)
-    sliceSum = SliceSum(communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
+    sliceSum = SliceSum(
+      communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
     scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
     let slices = max(1, run.count)
     gradients = GradientTree(

@@ -23,7 +23,8 @@ final class Trainer<C: Communicator> {
 
   /// - Parameter threads: shards that this rank carries through the network at a time.
   init(
-    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int, measures: Bool = false,
+    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int,
+    measures: Bool = false,
     keepsIntervals: Bool = false
   ) throws {
     let train = configuration.train
@@ -112,7 +113,8 @@ final class Trainer<C: Communicator> {
     try communicator.broadcast(
       UnsafeMutableRawBufferPointer(start: state.parameters, count: model.layout.count * 4), root: 0)
     try communicator.broadcast(
-      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0)
+      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0
+    )
     try withUnsafeMutableBytes(of: &state.batchesTracked) { try communicator.broadcast($0, root: 0) }
   }
 }

@@ -1,0 +1,78 @@
+import Collectives
+import Diagnostics
+import SpeakerNet
+import SpeechData
+import TensorCore
+
+/// The logits of whole test utterances, shared out over the ranks.
+///
+/// Each utterance goes through the network alone, at its full length: its bits then depend on nothing else, and a
+/// few hundred frames are enough to keep the products busy.
+struct Predictor<C: Communicator> {
+  let communicator: C
+  let model: SpeakerModel
+  let state: ModelState
+  let corpus: Corpus
+  let team: EvaluationTeam
+
+  /// The logits of every test utterance, [utterances, speakers], on rank 0; `nil` elsewhere. Collective.
+  func callAsFunction(threads: Int, console: Console) throws -> [Float]? {
+    guard let tests = corpus.tests else {
+      throw Failure(.missingInput, "\(corpus.directory): there is no testdata.json, so nothing to predict")
+    }
+    let ranges = (0..<communicator.size).map { rank in
+      tests.count * rank / communicator.size..<tests.count * (rank + 1) / communicator.size
+    }
+    let mine = ranges[communicator.rank]
+    var logits = [Float](repeating: 0, count: mine.count * model.speakers)
+    let bar = console.progress("Predict", unit: "uttr", total: tests.count)
+    var shown = 0, finished = 0
+    do {
+      try communicator.agreeing {
+        try corpus.prepareTests(mine, threads: threads) { _, _ in }
+        try logits.withUnsafeMutableBufferPointer { logits in
+          try team.forEach(
+            mine.count,
+            done: {
+              finished += 1
+              let now = tests.count * finished / max(1, mine.count)
+              bar.advance(by: now - shown)
+              shown = now
+            }
+          ) { item, workspace in
+            try predict(
+              mine.lowerBound + item, tests, workspace, into: logits.baseAddress! + item * model.speakers)
+          }
+        }
+      }
+    } catch {
+      bar.abandon()
+      throw error
+    }
+    bar.advance(by: tests.count - shown)
+    bar.finish()
+    return try gather(logits, ranges)
+  }
+
+  private func predict(
+    _ utterance: Int, _ tests: [Utterance], _ workspace: Workspace, into logits: UnsafeMutablePointer<Float>
+  ) throws {
+    let frames = tests[utterance].frames
+    var pass = Pass(
+      samples: 1, frames: frames, globalSamples: 1, mode: .evaluation, state: state, gradients: nil,
+      workspace: workspace)
+    let mels = pass.matrix(frames, SpeakerModel.melBands)
+    try corpus.copyTestFrames(of: utterance, from: 0, count: frames, into: mels.base)
+    logits.update(from: model.logits(mels, &pass).base, count: model.speakers)
+  }
+
+  private func gather(_ mine: [Float], _ ranges: [Range<Int>]) throws -> [Float]? {
+    let counts = ranges.map { $0.count * model.speakers * MemoryLayout<Float>.size }
+    var all = [Float](
+      repeating: 0, count: communicator.rank == 0 ? ranges[ranges.count - 1].upperBound * model.speakers : 0)
+    try mine.withUnsafeBytes { mine in
+      try all.withUnsafeMutableBytes { try communicator.gather(mine, into: $0, counts: counts, root: 0) }
+    }
+    return communicator.rank == 0 ? all : nil
+  }
+}

@@ -1,0 +1,77 @@
+import Collectives
+import Diagnostics
+import SpeakerNet
+import TensorFiles
+
+/// A network with its trained values, the same on every rank.
+struct TrainedModel {
+  let configuration: Configuration
+  let model: SpeakerModel
+  let state: ModelState
+  /// The file the values are from.
+  let file: String
+
+  /// Loads the weights of a run (its best, or its last checkpoint's if it was never validated) or of a file.
+  /// Collective: all ranks fail alike.
+  ///
+  /// - Parameter note: gets one line when the file holds names that the model does not use.
+  init<C: Communicator>(
+    _ source: WeightsSource, overrides: [String], _ group: C, note: (String) -> Void = { _ in }
+  ) throws {
+    (configuration, model, state, file) = try group.agreeing {
+      let (configuration, weights, file) = try Self.read(source, overrides)
+      let speakers = try Self.speakers(in: weights, configuration.model, file: file)
+      let model = try SpeakerModel(configuration.model, speakers: speakers)
+      let state = ModelState(layout: model.layout)
+      let dead = try state.load(weights, file: file)
+      if !dead.isEmpty { note("\(file): passed over \(dead.count) names that the model does not use") }
+      return (configuration, model, state, file)
+    }
+  }
+
+  /// Checks that the data has as many speakers as the weights.
+  func check(speakers: Int, of directory: String) throws {
+    guard speakers != model.speakers else { return }
+    throw Failure(
+      .badData,
+      "\(directory) has \(speakers) speakers, but \(file) was trained on \(model.speakers): is it the data of another run?"
+    )
+  }
+
+  private static func read(
+    _ source: WeightsSource, _ overrides: [String]
+  ) throws -> (Configuration, NamedTensors, String) {
+    switch source {
+    case .file(let weights, let configuration):
+      return (
+        try Configuration.load(file: configuration, overrides: overrides), try WeightsFile.read(weights),
+        weights
+      )
+    case .run(let path):
+      let run = try RunDirectory.open(path)
+      let configuration = try Configuration.load(file: run.configurationFile, overrides: overrides)
+      if let (weights, _) = try BestWeights.load(run: run) {
+        return (configuration, weights, run.bestModelFile)
+      }
+      let store = run.checkpoints(keep: configuration.train.keepCheckpoints)
+      guard let checkpoint = try store.latest(warn: { _ in }) else {
+        throw Failure(.missingInput, "\(path): the run has neither best weights nor a checkpoint yet")
+      }
+      return (
+        configuration, checkpoint.model, "\(store.path(step: checkpoint.progress.step))/model.safetensors"
+      )
+    }
+  }
+
+  /// The number of speakers the last layer tells apart.
+  private static func speakers(
+    in weights: NamedTensors, _ model: ModelConfiguration, file: String
+  ) throws -> Int {
+    let name = "\(model.head.outputName).weight"
+    guard let shape = weights[name]?.shape, shape.count == 2 else {
+      throw Failure(
+        .badData, "\(file): expected the head's matrix \(name); is this the file of another model?")
+    }
+    return shape[0]
+  }
+}
