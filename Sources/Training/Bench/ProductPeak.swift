@@ -6,9 +6,11 @@ import TensorCore
 /// Every thread computes all products of one slice, those of a shape one after another, so that operands stay in
 /// its cache; all threads of all ranks at once, as in a step.
 final class ProductPeak {
-  private let shapes: [(shape: ProductShape, count: Int)]
   private let operations: Int
   private let team: ThreadTeam
+  /// For each thread, each product's operands and how often a slice has it.
+  private let products: [[(operands: Operands, count: Int)]]
+  /// What holds the operands, one for each thread.
   private let arenas: [Arena]
   private var repetitions = 1
 
@@ -16,13 +18,12 @@ final class ProductPeak {
   ///   - work: whose products are measured.
   ///   - threads: of each rank.
   init(_ work: StepWork, threads: Int) {
-    // One order on every rank and in every run.
-    shapes = work.products.map { ($0.key, $0.value) }.sorted {
-      $0.shape.sortKey.lexicographicallyPrecedes($1.shape.sortKey)
-    }
     operations = work.productOperations
     team = ThreadTeam(workers: threads, permits: threads)
     arenas = (0..<threads).map { _ in Arena() }
+    // One order on every rank and in every run.
+    let shapes = work.products.sorted { $0.key.sortKey.lexicographicallyPrecedes($1.key.sortKey) }
+    products = arenas.map { arena in shapes.map { (Operands($0.key, in: arena), $0.value) } }
   }
 
   /// Chooses how often a round repeats the slice, so that it takes about `seconds`. Collective.
@@ -34,14 +35,12 @@ final class ProductPeak {
 
   /// One round: GFLOP/s of all threads of all ranks together. Collective.
   func round<C: Communicator>(_ group: C) throws -> Double {
-    let seconds = try group.seconds { team.run { worker in multiplyAll(in: arenas[worker]) } }
+    let seconds = try group.seconds { team.run { multiplyAll(of: $0) } }
     return Double(operations) * Double(repetitions * team.workers * group.size) / seconds * 1e-9
   }
 
-  private func multiplyAll(in arena: Arena) {
-    for (shape, count) in shapes {
-      arena.reset()
-      let operands = Operands(shape, in: arena)
+  private func multiplyAll(of worker: Int) {
+    for (operands, count) in products[worker] {
       for _ in 0..<count * repetitions { operands.multiply() }
     }
   }

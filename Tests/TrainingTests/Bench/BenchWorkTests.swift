@@ -52,7 +52,7 @@ import Training
     #expect(count(.secondTransposed, 512, 80, 40) == 1)  // prenet
     #expect(count(.plain, 512, 40, 80) == 0)  // its input's gradient
     #expect(count(.secondTransposed, 512, 240, 80) == 1)  // queries, keys, values
-    #expect(count(.secondTransposed, 128, 128, 40) == 16)  // scores and the weights' gradients, 4 samples, 2 heads
+    #expect(count(.secondTransposed, 128, 128, 40) == 16)  // scores, weights' gradients; 8 heads
     #expect(count(.plain, 128, 40, 128) == 16)  // contexts and the queries' gradients
     #expect(count(.firstTransposed, 128, 40, 128) == 16)  // the values' and the keys' gradients
     #expect(count(.firstTransposed, 600, 80, 4) == 1)  // the last layer's weight
