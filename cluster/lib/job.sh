@@ -107,11 +107,22 @@ relay_errors() {
 relay_block() {
   case $1 in
     *'Per user-direction, the job has been aborted'* | *'processes exited with non-zero status'*) ;;
+    *'peer process has unexpectedly disconnected'*)
+      relay_line "mpirun: $(field 'Local host' "$1") has lost the process on $(field 'Peer host' "$1")"
+      ;;
+    *'ORTE has lost communication with a remote daemon'*)
+      relay_line "mpirun: the host $(field 'Remote daemon: [^ ]* on node' "$1") is lost: it, its daemon, or the network to it is down"
+      ;;
     *) relay_line "mpirun: ${1#mpirun }" ;;
   esac
 }
 
+# The word after NAME in TEXT.  field NAME TEXT
+field() { sed -n "s/.*$1:\{0,1\} *\([^ ]*\).*/\1/p" <<<"$2"; }
+
 relay_line() {
+  # What mpirun says when an ssh has become a process group of its own before it could be made one.
+  [[ $1 == *'plm:rsh: Warning: setpgid'* ]] && return
   printf '%s\n' "$1" >&2
   kept+=("$1")
   ((${#kept[@]} > 40)) && kept=("${kept[@]:1}")

@@ -29,17 +29,12 @@ number() {
   echo $((10#$2))
 }
 
-# The program by its full path, as the other hosts are asked for the same.
+# The program by its full path, as the other hosts are asked for the same. env.sh has put the build on PATH.
 find_program() {
-  local name=${PROGRAM:-}
   mpirun=${MPIRUN:-mpirun}
   command -v "$mpirun" >/dev/null || fail 69 "there is no '$mpirun' on PATH: install Open MPI (openmpi-bin)"
-  if [[ -n $name ]]; then
-    program=$(command -v "$name") || fail 66 "PROGRAM: there is no program '$name'"
-  elif ! program=$(command -v speakerid-dist); then
-    program=$here/../.build/release/speakerid-dist
-    [[ -x $program ]] || fail 66 "no speakerid-dist on PATH, and none in .build/release: build it with 'swift build -c release'"
-  fi
+  program=$(command -v "${PROGRAM:-speakerid-dist}") ||
+    fail 69 "there is no '${PROGRAM:-speakerid-dist}' on PATH or in .build/release: 'swift build -c release' makes it"
   program=$(realpath "$program")
 }
 
