@@ -92,7 +92,7 @@ check_kill_rank_0() {
 check_kill_daemon() {
   under_way kill-daemon
   strike send KILL 2 orted
-  ends_well 'on node h2'
+  ends_well 'host h2 is lost'
   goes_on
 }
 
@@ -106,7 +106,7 @@ check_kill_mpirun() {
 check_link_down() {
   under_way link-down
   strike unplug 4
-  ends_well 'on node h4'
+  ends_well 'host h4 is lost'
   plug 4
   goes_on
 }
@@ -120,6 +120,18 @@ check_link_down_shortly() {
   plug 3
   finish 120
   equals_reference
+}
+
+# The same for the host of rank 0, when another host has started the training.
+check_link_of_rank_0_down() {
+  reference
+  grep -v '^h1 ' "$W/hostfile" >"$W/hostfile-2"
+  start link-of-rank-0-down --max-restarts 0 -n 3 --hostfile "$W/hostfile-2"
+  reach 200 || complain "it did not come to step 200"
+  strike unplug 2
+  ends_well 'host h2 is lost'
+  plug 2
+  goes_on
 }
 
 # A process that is stopped is not lost to Open MPI; only the program can tell that it waits in vain.

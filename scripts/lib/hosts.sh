@@ -73,6 +73,8 @@ MaxStartups 100
 END
   to_host "$1"
   "${on[@]}" /usr/sbin/sshd -D -e -f "$W/sshd_$1.conf" >"$W/sshd_$1.log" 2>&1 </dev/null &
+  # Its end is nothing to report.
+  disown $!
 }
 
 answers() {

@@ -35,15 +35,17 @@ start() {
   begun_before=$(begun)
   # The last -n and --hostfile count.
   to_host 1
-  "${on[@]}" "$root/cluster/run" -n 4 --hostfile "$W/hostfile" --interfaces "$host_network.0/24" "${options[@]}" -- \
+  # A shell's background process ignores Ctrl-C unless it is told not to.
+  "${on[@]}" env --default-signal=INT "$root/cluster/run" -n 4 --hostfile "$W/hostfile" --interfaces "$host_network.0/24" "${options[@]}" -- \
     train --data "$data" --run "$run_directory" "${settings[@]}" "$@" >"$W/$name.out" 2>"$W/$name.err" </dev/null &
   launcher=$!
+  fault_time=$EPOCHREALTIME
 }
 
 # Whether the program knows a key of the configuration.
 knows_key() { "$program" train --help-config | grep -q "^ *$1:"; }
 
-# Waits for the launcher to end; sets `status` and the `seconds` since `fault_time`.  finish SECONDS
+# Waits for the launcher to end; sets `status` and the `seconds` since the start, or the fault.  finish SECONDS
 finish() {
   local limit=$1
   if ! wait_until "$limit" ended; then
@@ -51,7 +53,7 @@ finish() {
     seconds=$limit status=hang
     return 1
   fi
-  seconds=$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - ${fault_time:-$EPOCHREALTIME} }")
+  seconds=$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $fault_time }")
   wait "$launcher"
   status=$?
 }
