@@ -5,15 +5,15 @@ import TensorCore
 
 /// The first half of a step: every local shard's slice through the network and back, the gradients summed into this
 /// rank's roots, the loss and the accuracy of the whole batch known to every rank.
-final class GradientStep<C: Communicator>: @unchecked Sendable {
+package final class GradientStep<C: Communicator>: @unchecked Sendable {
   // Unchecked: workers touch their own workspaces, and what they share is locked where it lives.
 
   /// What all ranks agree on before they update.
-  struct Outcome: Sendable {
+  package struct Outcome: Sendable {
     /// Mean over the global batch.
-    let loss: Float
+    package let loss: Float
     /// Fraction of the global batch.
-    let accuracy: Float
+    package let accuracy: Float
     /// Whether any rank wants to stop after this step.
     let isStopping: Bool
   }

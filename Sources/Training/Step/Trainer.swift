@@ -8,7 +8,7 @@ import TensorFiles
 ///
 /// The state is (steps done, parameters, running statistics, moments); everything random is a function of the step,
 /// so a run goes on from a checkpoint bit for bit, on any number of ranks and threads.
-final class Trainer<C: Communicator> {
+package final class Trainer<C: Communicator> {
   let configuration: Configuration
   let model: SpeakerModel
   let state: ModelState
@@ -21,7 +21,7 @@ final class Trainer<C: Communicator> {
   private let learningRate: LearningRate
 
   /// - Parameter threads: shards that this rank carries through the network at a time.
-  init(
+  package init(
     _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int,
     measures: Bool = false,
     keepsIntervals: Bool = false
@@ -52,7 +52,7 @@ final class Trainer<C: Communicator> {
   ///
   /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
   /// - Throws: the same failure on all ranks, before anything was changed.
-  func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
+  package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
     let outcome = try gradientStep(
       step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
     guard outcome.loss.isFinite else { throw try nonFinite() }
@@ -119,7 +119,7 @@ final class Trainer<C: Communicator> {
 
 extension Configuration {
   /// The global batch: `shards` equal slices.
-  var batchShape: BatchShape {
+  package var batchShape: BatchShape {
     BatchShape(
       samplesPerShard: train.batchSize / train.shards, frames: train.segmentLength, shards: train.shards)
   }
