@@ -34,7 +34,7 @@ compose() {
   # Over ssh nothing of the environment is passed on; what chooses OpenBLAS's kernels has to be the same everywhere.
   for name in $(compgen -e OPENBLAS_); do command+=(-x "$name"); done
   command+=("$program")
-  if has_run && [[ -n $was_started || -n $resumes ]]; then
+  if has_run && [[ -n $was_started || -n $resumes || -n $continues ]]; then
     mapfile -d '' -t -O "${#command[@]}" command < <(resume_arguments)
   else
     command+=("${arguments[@]}")
