@@ -7,21 +7,32 @@ struct AllocationTests {
   /// Takes all memory that malloc can give on this thread and lets it have no more, so that whoever
   /// allocates from here on, if only for a moment, crashes.
   static func exhaustMemory() {
+    // The crash is the point; nobody has the memory to report it.
+    for signalNumber in [SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS] { signal(signalNumber, SIG_DFL) }
     limitResource(RLIMIT_AS, to: 0)
+    // A list of all blocks, so that the compiler cannot see that they serve nothing and leave them out.
+    var blocks: UnsafeMutableRawPointer?
     var size = 1 << 30
-    while size >= 1 {
-      while malloc(size) != nil {}
+    while size >= 8 {
+      while let block = malloc(size) {
+        block.storeBytes(of: blocks, as: UnsafeMutableRawPointer?.self)
+        blocks = block
+      }
       // Every small size has free lists of its own.
-      size = size > 4096 ? size / 2 : size - 1
+      size = size > 4096 ? size / 2 : size - 8
     }
+    keptBlocks = blocks
   }
 
+  nonisolated(unsafe) static var keptBlocks: UnsafeMutableRawPointer?
+
   @Test("allocates nothing, packed or not")
-  func nothing() async {
+  func nothing() async throws {
+    let made = try TestCorpus(count: 12)
+    try made.pack(4)
     await #expect(processExitsWith: .success) {
-      let made = try TestCorpus(count: 12)
-      try made.pack(4)
-      let corpora = try [made.source, made.packed].map(Corpus.open)
+      [source = made.source as String, packed = made.packed as String] in
+      let corpora = try [source, packed].map(Corpus.open)
       for corpus in corpora { try corpus.prepareEverything() }
       let readers = corpora.map { SegmentReader(corpus: $0, length: 128) }
       let segment = UnsafeMutablePointer<Float>.allocate(capacity: 128 * 40)
@@ -44,7 +55,7 @@ struct AllocationTests {
   func control() async {
     await #expect(processExitsWith: .failure) {
       AllocationTests.exhaustMemory()
-      _exit([1, 2, 3].map { $0 + Int(getpid()) }.isEmpty ? 1 : 0)
+      _exit(String(repeating: "x", count: Int(getpid()) % 7 + 100).isEmpty ? 1 : 0)
     }
   }
 

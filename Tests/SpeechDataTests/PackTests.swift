@@ -76,6 +76,31 @@ struct PackTests {
     #expect(try made.folder.contents("packed").map { try bytes("\(made.packed)/\($0)") } == reference)
   }
 
+  @Test("can be killed in the middle and started again")
+  func killed() async throws {
+    // Four files, of which the kernel lets a process write only the smaller ones before it kills it.
+    let made = try TestCorpus(count: 25, tests: nil)
+    try made.pack(4, threads: 1)
+    let names = made.folder.contents("packed")
+    let reference = try names.map { try bytes("\(made.packed)/\($0)") }
+    let limit = try #require(reference.dropFirst().map(\.count).sorted().dropLast().last)
+    try FileManager.default.removeItem(atPath: made.packed)
+    await #expect(processExitsWith: .signal(SIGXFSZ)) {
+      [source = made.source as String, packed = made.packed as String, limit = limit as Int] in
+      signal(SIGXFSZ, SIG_DFL)
+      var deadly = sigset_t()
+      sigaddset(&deadly, SIGXFSZ)
+      pthread_sigmask(SIG_UNBLOCK, &deadly, nil)  // the threads of a test have signals blocked
+      limitResource(RLIMIT_FSIZE, to: rlim_t(limit))
+      try Packer(source: source, output: packed, files: 4).run(threads: 3) { _, _ in }
+    }
+    #expect(made.folder.contents("packed").contains { $0.contains(".partial-") })
+    #expect(failure { _ = try Corpus.open(made.packed) }?.kind == .missingInput)
+    try made.pack(4)
+    #expect(made.folder.contents("packed") == names)
+    #expect(try names.map { try bytes("\(made.packed)/\($0)") } == reference)
+  }
+
   @Test("goes on after a failure, once the bad file is mended")
   func mended() throws {
     let made = try TestCorpus(count: 25)
@@ -105,7 +130,8 @@ struct PackTests {
     try made.pack(4)
     let before = made.folder.contents("packed")
     func refusal(_ source: String, _ output: String, _ files: Int) throws -> Failure {
-      try #require(failure { try Packer(source: source, output: output, files: files).run(threads: 1) { _, _ in } })
+      try #require(
+        failure { try Packer(source: source, output: output, files: files).run(threads: 1) { _, _ in } })
     }
     // Another number of files, another corpus, the source itself.
     let other = try TestCorpus(count: 13)
@@ -137,24 +163,30 @@ struct PackTests {
   func paths() throws {
     let made = try TestCorpus(count: 12)
     try made.pack(2)
-    #expect(failure { _ = try Packer(source: made.packed, output: made.folder("x"), files: 2) }?.kind == .missingInput)
+    #expect(
+      failure { _ = try Packer(source: made.packed, output: made.folder("x"), files: 2) }?.kind
+        == .missingInput)
     let error = failure {
-      try Packer(source: made.source, output: "\(made.source)/metadata.json/x", files: 2).run(threads: 1) { _, _ in }
+      try Packer(source: made.source, output: "\(made.source)/metadata.json/x", files: 2).run(threads: 1) {
+        _, _ in
+      }
     }
     #expect(error?.kind == .inputOutput)
   }
 
   @Test("leaves no half file when the disk is full")
-  func diskFull() async {
+  func diskFull() async throws {
+    let made = try TestCorpus(count: 12)
     await #expect(processExitsWith: .success) {
-      let made = try TestCorpus(count: 12)
+      [source = made.source as String, packed = made.packed as String] in
       signal(SIGXFSZ, SIG_IGN)
       limitResource(RLIMIT_FSIZE, to: 100_000)
-      let error = try #require(failure { try made.pack(2) })
+      let packer = try Packer(source: source, output: packed, files: 2)
+      let error = try #require(failure { try packer.run(threads: 2) { _, _ in } })
       #expect(error.kind == .inputOutput)
-      #expect(error.message.contains("cannot write \(made.packed)/shard-0000"))
-      #expect(made.folder.contents("packed") == [])
+      #expect(error.message.contains("cannot write \(packed)/shard-0000"))
     }
+    #expect(made.folder.contents("packed").allSatisfy { $0.hasPrefix("test-") && $0.hasSuffix(".mels") })
   }
 }
 
@@ -173,7 +205,9 @@ struct PackDamageTests {
       speakers = corpus.speakers
       utterances = corpus.utterances
       tests = corpus.tests
-      frames = try corpus.utterances.indices.map { try corpus.frames(of: $0, 0..<corpus.utterances[$0].frames) }
+      frames = try corpus.utterances.indices.map {
+        try corpus.frames(of: $0, 0..<corpus.utterances[$0].frames)
+      }
       let tests = corpus.tests ?? []
       frames += try tests.indices.map { try corpus.testFrames(of: $0, 0..<tests[$0].frames) }
     }
@@ -220,7 +254,9 @@ struct PackDamageTests {
         case 1: damaged.append(whole[start...])
         case 2: damaged.removeSubrange(start..<min(whole.count, start + 1 + draw(16, 2)))
         default:
-          for i in start..<min(whole.count, start + 8) { damaged[i] = UInt8([0, 255, draw(256, 3 + i - start)][draw(3, 12)]) }
+          for i in start..<min(whole.count, start + 8) {
+            damaged[i] = UInt8([0, 255, draw(256, 3 + i - start)][draw(3, 12)])
+          }
         }
         try expectFailureOrEquality(name, damaged, "trial \(trial)")
       }

@@ -12,7 +12,8 @@ struct SamplerTests {
     var sampler = try ShardSampler(members: members, sliceSize: sliceSize, seed: 87, shard: 2)
     let epochs = 5
     let steps = (epochs * members.count + sliceSize - 1) / sliceSize
-    let draws = (0..<steps).flatMap { step in (0..<sliceSize).map { sampler.utterance(step: step, slot: $0) } }
+    let draws = (0..<steps).flatMap { step in (0..<sliceSize).map { sampler.utterance(step: step, slot: $0) }
+    }
     var orders: Set<[Int]> = []
     for e in 0..<epochs {
       let epoch = Array(draws[e * members.count..<(e + 1) * members.count])

@@ -7,7 +7,9 @@ final class TemporaryFolder: Sendable {
   let path: String
 
   init() {
-    path = "\(NSTemporaryDirectory())/speechdata-\(UUID().uuidString)"
+    // In memory where there is such a place: every file is flushed, which takes its time on a disk.
+    let parent = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
+    path = "\(parent)/speechdata-\(UUID().uuidString)"
     try! FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
@@ -52,8 +54,10 @@ struct TestCorpus {
     try write(
       "mapping.json",
       [
-        "speaker2id": .object(JSONObject((0..<speakers).map { (Self.speaker($0), .integer(speakers - 1 - $0)) })),
-        "id2speaker": .object(JSONObject((0..<speakers).map { ("\(speakers - 1 - $0)", .string(Self.speaker($0))) })),
+        "speaker2id": .object(
+          JSONObject((0..<speakers).map { (Self.speaker($0), .integer(speakers - 1 - $0)) })),
+        "id2speaker": .object(
+          JSONObject((0..<speakers).map { ("\(speakers - 1 - $0)", .string(Self.speaker($0))) })),
       ])
     if let tests {
       let entries = try tests.enumerated().map { try write(Self.firstTest + $0, frames: $1) }
@@ -64,7 +68,8 @@ struct TestCorpus {
   /// `count` utterances of 1 to 400 frames, by 4 speakers.
   init(count: Int, tests: [Int]? = [5, 140, 300]) throws {
     let lengths = (0..<count).map { 1 + $0 * 137 % 400 }
-    try self.init((0..<4).map { s in lengths.indices.filter { $0 % 4 == s }.map { lengths[$0] } }, tests: tests)
+    try self.init(
+      (0..<4).map { s in lengths.indices.filter { $0 % 4 == s }.map { lengths[$0] } }, tests: tests)
   }
 
   static let firstTest = 5000
@@ -81,7 +86,8 @@ struct TestCorpus {
   @discardableResult
   func write(_ number: Int, frames: Int) throws -> JSON {
     try TorchFile.writeTensor(
-      Tensor(float32: Self.values(number, 0..<frames), shape: [frames, 40]), to: "\(source)/\(Self.name(number))")
+      Tensor(float32: Self.values(number, 0..<frames), shape: [frames, 40]),
+      to: "\(source)/\(Self.name(number))")
     return Self.entry(Self.name(number), frames)
   }
 

@@ -43,7 +43,8 @@ public final class Corpus: Sendable {
     guard access(directory, F_OK) == 0 else { throw Failure(.missingInput, "\(directory): no such folder") }
     throw Failure(
       .missingInput,
-      "\(directory) holds neither metadata.json (the homework's data) nor \(PackManifest.fileName) (a packed corpus)")
+      "\(directory) holds neither metadata.json (the homework's data) nor \(PackManifest.fileName) (a packed corpus)"
+    )
   }
 
   private init(features directory: String) throws {
@@ -158,7 +159,7 @@ public final class Corpus: Sendable {
     guard start >= 0, count > 0, start <= utterance.frames, count <= utterance.frames - start else {
       throw Failure(
         .internalError,
-        "frames \(start) to \(start + count) of \(utterance.path) were asked for, which has \(utterance.frames)")
+        "\(count) frames from \(start) on of \(utterance.path) were asked for, which has \(utterance.frames)")
     }
   }
 

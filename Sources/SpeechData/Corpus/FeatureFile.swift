@@ -60,7 +60,8 @@ enum FeatureFile {
       let value = rows.load(fromByteOffset: element * 4, as: Float.self)
       throw Failure(
         .badData,
-        "\(file.path): frame \(element / Corpus.bins), bin \(element % Corpus.bins) is \(value), not a finite number")
+        "\(file.path): frame \(element / Corpus.bins), bin \(element % Corpus.bins) is \(value), not a finite number"
+      )
     }
     return Rows(bytes: rows, checksum: checksum, location: location)
   }
@@ -76,7 +77,8 @@ enum FeatureFile {
     of tensor: TorchFile.TensorLocation, frames: Int, path: String
   ) throws -> Location {
     guard tensor.elementType == .float32 else {
-      throw Failure(.badData, "\(path): holds a tensor of \(tensor.elementType.rawValue), where F32 is expected")
+      throw Failure(
+        .badData, "\(path): holds a tensor of \(tensor.elementType.rawValue), where F32 is expected")
     }
     guard tensor.shape == [frames, Corpus.bins] else {
       throw Failure(
@@ -109,7 +111,8 @@ enum FeatureFile {
       }
     for t in 0..<frames {
       for b in 0..<Corpus.bins {
-        let value = source.loadUnaligned(fromByteOffset: 4 * (t * frameStride + b * binStride), as: UInt32.self)
+        let value = source.loadUnaligned(
+          fromByteOffset: 4 * (t * frameStride + b * binStride), as: UInt32.self)
         rows.storeBytes(of: value, toByteOffset: 4 * (t * Corpus.bins + b), as: UInt32.self)
       }
     }

@@ -47,7 +47,8 @@ final class FeatureFiles: Sendable {
   }
 
   /// As `Corpus.copyFrames`; the range was checked.
-  func copyFrames(of index: Int, from start: Int, count: Int, into frames: UnsafeMutablePointer<Float>) throws {
+  func copyFrames(of index: Int, from start: Int, count: Int, into frames: UnsafeMutablePointer<Float>) throws
+  {
     guard let location = locations.withLock({ $0[index] }) else { throw Corpus.unprepared(utterances[index]) }
     let file = names.withUnsafeBufferPointer {
       openat(descriptor.raw, $0.baseAddress! + nameOffsets[index], O_RDONLY | O_CLOEXEC)
@@ -88,7 +89,9 @@ final class FeatureFiles: Sendable {
     }
   }
 
-  private func read(_ file: Int32, _ index: Int, _ target: UnsafeMutableBufferPointer<Float>, at offset: Int) throws {
+  private func read(_ file: Int32, _ index: Int, _ target: UnsafeMutableBufferPointer<Float>, at offset: Int)
+    throws
+  {
     let bytes = UnsafeMutableRawBufferPointer(target)
     var done = 0
     while done < bytes.count {

@@ -34,7 +34,8 @@ struct HomeworkIndex {
     for (name, value) in pairs {
       guard let label = value.int, names.indices.contains(label) else {
         throw file.failure(
-          "speaker2id.\(name)", "must be one of the whole numbers 0 to \(pairs.count - 1), as there are \(pairs.count) speakers")
+          "speaker2id.\(name)",
+          "must be one of the whole numbers 0 to \(pairs.count - 1), as there are \(pairs.count) speakers")
       }
       if let other = names[label] {
         throw file.failure("speaker2id", "gives \(other) and \(name) the same label \(label)")
@@ -52,10 +53,12 @@ struct HomeworkIndex {
     let inverse = try file.object("id2speaker")
     for (key, value) in inverse {
       guard let label = Int(key), String(label) == key, speakers.indices.contains(label) else {
-        throw file.failure("id2speaker.\(key)", "is not one of the labels 0 to \(speakers.count - 1) of speaker2id")
+        throw file.failure(
+          "id2speaker.\(key)", "is not one of the labels 0 to \(speakers.count - 1) of speaker2id")
       }
       guard value.string == speakers[label] else {
-        throw file.failure("id2speaker.\(key)", "must be \(speakers[label]), the speaker that speaker2id gives label \(label)")
+        throw file.failure(
+          "id2speaker.\(key)", "must be \(speakers[label]), the speaker that speaker2id gives label \(label)")
       }
     }
     guard inverse.count == speakers.count else {
@@ -71,7 +74,8 @@ struct HomeworkIndex {
     var paths = PathSet()
     for (speaker, list) in bySpeaker {
       guard let label = labels[speaker] else {
-        throw file.failure("speakers.\(speaker)", "has no label: mapping.json's speaker2id does not list this speaker")
+        throw file.failure(
+          "speakers.\(speaker)", "has no label: mapping.json's speaker2id does not list this speaker")
       }
       let key = "speakers.\(speaker)"
       guard let list = list.array else { throw file.failure(key, "must be a list of utterances") }
@@ -114,7 +118,8 @@ private struct PathSet {
       throw file.failure("\(key).mel_len", "must be a whole number of frames, at least 1")
     }
     guard path.staysInsideDirectory else {
-      throw file.failure("\(key).feature_path", "is \"\(path.printable)\", which is not a path inside the directory")
+      throw file.failure(
+        "\(key).feature_path", "is \"\(path.printable)\", which is not a path inside the directory")
     }
     guard seen.insert(path).inserted else {
       throw file.failure("\(key).feature_path", "lists \(path.printable) a second time")
@@ -131,7 +136,9 @@ extension String {
 
   /// The string with control characters escaped and shortened, fit for one line of a message.
   var printable: String {
-    let escaped = unicodeScalars.prefix(200).map { $0.value < 32 || $0.value == 127 ? $0.escaped(asASCII: true) : String($0) }
+    let escaped = unicodeScalars.prefix(200).map {
+      $0.value < 32 || $0.value == 127 ? $0.escaped(asASCII: true) : String($0)
+    }
     return escaped.joined() + (unicodeScalars.count > 200 ? "…" : "")
   }
 }

@@ -59,7 +59,8 @@ struct MelFileFront {
     var checksums: [UInt32] = []
     for position in 0..<header.utterances {
       let entry = UnsafeRawBufferPointer(
-        rebasing: bytes[(MelFileHeader.byteCount + position * MelFileEntry.byteCount)...].prefix(MelFileEntry.byteCount))
+        rebasing: bytes[(MelFileHeader.byteCount + position * MelFileEntry.byteCount)...].prefix(
+          MelFileEntry.byteCount))
       let nameStart = header.nameOffset + Int(entry.load(at: 24) as UInt32)
       let nameEnd = nameStart + Int(entry.load(at: 28) as UInt32)
       let frames: UInt32 = entry.load(at: 8)
@@ -77,7 +78,8 @@ struct MelFileFront {
     for i in entries.indices { entries[i].checksum = checksums[i] }
     let stored = bytes[MelFileHeader.byteCount..<header.nameOffset]
     guard self.header == header, encodedIndex().elementsEqual(stored) else {
-      throw Failure(.badData, "\(path) is damaged: its index does not describe a file of \(header.fileBytes) bytes")
+      throw Failure(
+        .badData, "\(path) is damaged: its index does not describe a file of \(header.fileBytes) bytes")
     }
   }
 

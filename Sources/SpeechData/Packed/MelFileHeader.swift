@@ -68,7 +68,8 @@ struct MelFileHeader: Equatable {
     let version: UInt32 = bytes.load(at: 8)
     guard version == Self.version else {
       throw Failure(
-        .badData, "\(path) has format version \(version), this program reads version \(Self.version): pack again")
+        .badData,
+        "\(path) has format version \(version), this program reads version \(Self.version): pack again")
     }
     let bins: UInt32 = bytes.load(at: 12)
     guard bins == Corpus.bins else {

@@ -29,7 +29,10 @@ final class PackedFrames: Sendable {
 
   /// Maps the files that hold `indices` and verifies the checksums of just these utterances, in file order.
   func prepare(_ indices: [Int], threads: Int, progress: (_ done: Int, _ total: Int) -> Void) throws {
-    let inFileOrder = indices.sorted { (places[$0].file, places[$0].offset) < (places[$1].file, places[$1].offset) }
+    let pending = state.withLock { state in indices.filter { !state.isPrepared[$0] } }
+    let inFileOrder = pending.sorted {
+      (places[$0].file, places[$0].offset) < (places[$1].file, places[$1].offset)
+    }
     for file in Set(inFileOrder.map { places[$0].file }).sorted() {
       let isMapped = state.withLock { $0.maps[file] != nil }
       guard !isMapped else { continue }
@@ -43,7 +46,7 @@ final class PackedFrames: Sendable {
       done.advance()
     }
     state.withLock { state in
-      for index in indices { state.isPrepared[index] = true }
+      for index in pending { state.isPrepared[index] = true }
     }
   }
 
@@ -53,13 +56,15 @@ final class PackedFrames: Sendable {
     let rowBytes = utterances[index].frames * Corpus.bytesPerFrame
     guard CRC32.checksum(map.bytes(place.offset..<place.offset + rowBytes)) == place.checksum else {
       throw Failure(
-        .badData, "\(files[place.file].path) is damaged: the frames of \(utterances[index].path.printable) "
+        .badData,
+        "\(files[place.file].path) is damaged: the frames of \(utterances[index].path.printable) "
           + "do not fit their checksum; pack again")
     }
   }
 
   /// As `Corpus.copyFrames`; the range was checked.
-  func copyFrames(of index: Int, from start: Int, count: Int, into frames: UnsafeMutablePointer<Float>) throws {
+  func copyFrames(of index: Int, from start: Int, count: Int, into frames: UnsafeMutablePointer<Float>) throws
+  {
     let place = places[index]
     let map = state.withLock { $0.isPrepared[index] ? $0.maps[place.file] : nil }
     guard let map else { throw Corpus.unprepared(utterances[index]) }
@@ -88,5 +93,7 @@ private final class MappedFile: @unchecked Sendable {
 
   deinit { munmap(UnsafeMutableRawPointer(mutating: memory.baseAddress), memory.count) }
 
-  func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[range]) }
+  func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: memory[range])
+  }
 }

@@ -17,7 +17,8 @@ struct PackedIndex {
     for (index, utterance) in shards.utterances.enumerated() {
       guard manifest.speakers.indices.contains(utterance.label) else {
         throw Failure(
-          .badData, "\(directory): utterance \(index) has label \(utterance.label), but there are "
+          .badData,
+          "\(directory): utterance \(index) has label \(utterance.label), but there are "
             + "\(manifest.speakers.count) speakers")
       }
     }
@@ -28,7 +29,8 @@ struct PackedIndex {
     // The fingerprint covers every name, length and label, so equality here leaves no room for a mix of two
     // corpora; the order inside the files is what the sampler relies on.
     guard plan.fingerprint == manifest.fingerprint else {
-      throw Failure(.badData, "\(manifestPath): its files are not those of the corpus it describes: pack again")
+      throw Failure(
+        .badData, "\(manifestPath): its files are not those of the corpus it describes: pack again")
     }
     for (kind, index) in [(PackPlan.Kind.shard, shards), (.test, tests)] {
       for (file, members) in (index?.members ?? []).enumerated() where members != plan.members(kind, file) {
@@ -62,7 +64,9 @@ private struct KindIndex {
   let members: [[Int]]
   let rows: PackedRows
 
-  init(_ kind: PackPlan.Kind, _ files: [PackManifest.File], _ manifest: PackManifest, _ directory: String) throws {
+  init(_ kind: PackPlan.Kind, _ files: [PackManifest.File], _ manifest: PackManifest, _ directory: String)
+    throws
+  {
     var found = [(utterance: Utterance, place: PackedRows.Place)?](
       repeating: nil, count: files.reduce(0) { $0 + $1.utterances })
     var members: [[Int]] = []
@@ -70,14 +74,17 @@ private struct KindIndex {
       let path = "\(directory)/\(file.name)"
       guard file.name == PackPlan.name(kind, number, of: files.count) else {
         throw Failure(
-          .badData, "\(directory)/\(PackManifest.fileName): lists \"\(file.name.printable)\" where "
+          .badData,
+          "\(directory)/\(PackManifest.fileName): lists \"\(file.name.printable)\" where "
             + "\(PackPlan.name(kind, number, of: files.count)) was expected")
       }
       let front = try MelFileFront(reading: path)
       guard front.header.fingerprint == manifest.fingerprint, front.header.file == number,
         front.header.files == files.count, front.checksum == file.checksum,
         front.header.fileBytes == file.bytes, front.entries.count == file.utterances
-      else { throw Failure(.badData, "\(path) is not the file that \(PackManifest.fileName) lists: pack again") }
+      else {
+        throw Failure(.badData, "\(path) is not the file that \(PackManifest.fileName) lists: pack again")
+      }
       for (entry, name) in zip(front.entries, front.paths) {
         guard found.indices.contains(entry.index), found[entry.index] == nil else {
           throw Failure(.badData, "\(path): utterance \(entry.index) is out of range or there twice")

@@ -28,7 +28,8 @@ public struct Packer: Sendable {
   /// - Throws: what `Corpus.open` throws; a usage failure when `files` is not in `1 ... utterances`.
   public init(source: String, output: String, files: Int = 8) throws {
     guard access("\(source)/metadata.json", F_OK) == 0 else {
-      throw Failure(.missingInput, "\(source)/metadata.json: no such file; pack reads the homework's directory")
+      throw Failure(
+        .missingInput, "\(source)/metadata.json: no such file; pack reads the homework's directory")
     }
     let index = try HomeworkIndex(directory: source)
     guard (1...index.utterances.count).contains(files) else {
@@ -110,7 +111,8 @@ public struct Packer: Sendable {
     let names = plan.names
     let expected = Set(names)
     for name in try folderContents(output) where !name.hasPrefix(".") && name != PackManifest.fileName {
-      guard expected.contains(name) || names.contains(where: { name.hasPrefix($0 + Self.temporaryMark) }) else {
+      guard expected.contains(name) || names.contains(where: { name.hasPrefix($0 + Self.temporaryMark) })
+      else {
         throw foreign(name)
       }
     }
@@ -124,7 +126,8 @@ public struct Packer: Sendable {
 
   private func foreign(_ name: String) -> Failure {
     Failure(
-      .usage, "\(output) holds \(name.printable), which is not part of \(source) packed into \(files) files: "
+      .usage,
+      "\(output) holds \(name.printable), which is not part of \(source) packed into \(files) files: "
         + "choose an empty folder, or delete it first")
   }
 
@@ -139,7 +142,8 @@ public struct Packer: Sendable {
       let checksum = try FeatureFile.storedChecksum(path, frames: entry.frames, in: source)
       guard checksum == nil || checksum == entry.checksum else {
         throw Failure(
-          .usage, "\(output)/\(name) was packed when \(source)/\(path.printable) held something else: "
+          .usage,
+          "\(output)/\(name) was packed when \(source)/\(path.printable) held something else: "
             + "choose an empty folder, or delete it first")
       }
     }
@@ -149,6 +153,8 @@ public struct Packer: Sendable {
   // MARK: - One file
 
   private static let temporaryMark = ".partial-"
+  /// Bytes after which the disk is told to begin.
+  private static let writeBehind = 8 << 20
 
   /// Writes one file: the rows as they are read, then the front, whose checksums are only known then.
   private func write(
@@ -161,7 +167,9 @@ public struct Packer: Sendable {
     let temporary = "\(output)/\(name)\(Self.temporaryMark)\(getpid())"
     do {
       try writeRows(&front, to: temporary, buffer, done)
-      guard rename(temporary, "\(output)/\(name)") == 0 else { throw Failure("write", "\(output)/\(name)", errno) }
+      guard rename(temporary, "\(output)/\(name)") == 0 else {
+        throw Failure("write", "\(output)/\(name)", errno)
+      }
     } catch {
       unlink(temporary)
       throw error
@@ -174,10 +182,16 @@ public struct Packer: Sendable {
   ) throws {
     let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
     try file.allocate(front.header.fileBytes)
+    var startedUpTo = 0
     for i in front.entries.indices {
       let rows = try FeatureFile.read(front.paths[i], frames: front.entries[i].frames, in: source, buffer)
       front.entries[i].checksum = rows.checksum
       try file.write(rows.bytes, at: front.entries[i].offset)
+      let end = front.entries[i].offset + rows.bytes.count
+      if end - startedUpTo >= Self.writeBehind {
+        file.startWriting(startedUpTo..<end)
+        startedUpTo = end
+      }
       done.advance()
     }
     try front.encoded().withUnsafeBytes { try file.write($0, at: 0) }

@@ -34,7 +34,9 @@ public struct ShardSampler: Sendable {
     precondition(sliceSize > 0, "a slice has at least one utterance")
     guard !members.isEmpty else {
       throw Failure(
-        .usage, "shard \(shard) holds no training utterance: there are too few for so many shards; lower train.shards")
+        .usage,
+        "shard \(shard) holds no training utterance: there are too few for so many shards; lower train.shards"
+      )
     }
     self.members = members
     self.sliceSize = sliceSize

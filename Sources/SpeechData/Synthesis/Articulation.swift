@@ -52,7 +52,7 @@ extension SpeakerVoice {
   /// The number of formants below the Nyquist frequency; a short tract has fewer.
   var formantCount: Int {
     let highest = formantScale * formantOffsets * Self.neutralFormants
-    return (0..<8).filter { highest[$0] < 7600 }.count
+    return (0..<8).first { highest[$0] >= 7600 } ?? 8
   }
 
   /// The resonances of a uniform tube of 17.5 cm, closed at one end: the neutral vowel.

@@ -42,7 +42,9 @@ extension CorpusSynthesizer {
         .badData, "\(directory) is not empty and holds no synthesized corpus; choose another folder")
     }
     switch try contents(of: partial) {
-    case .thisCorpus: return true
+    case .thisCorpus:
+      try removeHalfWrittenFiles(in: partial)
+      return true
     case .nothing: break
     case .anotherCorpus:
       try attempting("removing \(partial)") { try FileManager.default.removeItem(atPath: partial) }
@@ -50,7 +52,7 @@ extension CorpusSynthesizer {
       throw Failure(
         .badData, "\(partial) is in the way and was not written by an interrupted synthesis; remove it")
     }
-    try attempting("creating \(partial)") {
+    try attempting("creating the folder \(partial)") {
       try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
     }
     try FileWriting.writeAtomically(
@@ -123,6 +125,15 @@ extension CorpusSynthesizer {
     try TorchFile.writeTensor(mel, to: path)
   }
 
+  /// Removes what a killed run was writing: files are written under such a name and renamed when whole.
+  private func removeHalfWrittenFiles(in partial: String) throws(Failure) {
+    try attempting("clearing \(partial)") {
+      for name in try FileManager.default.contentsOfDirectory(atPath: partial) where name.hasPrefix(".tmp-") {
+        try FileManager.default.removeItem(atPath: "\(partial)/\(name)")
+      }
+    }
+  }
+
   // MARK: - What a folder holds
 
   private enum Contents {
@@ -139,7 +150,7 @@ extension CorpusSynthesizer {
 
   private func contents(of directory: String) throws(Failure) -> Contents {
     guard FileManager.default.fileExists(atPath: directory) else { return .nothing }
-    let names = try attempting("reading \(directory)") {
+    let names = try attempting("reading the folder \(directory)") {
       try FileManager.default.contentsOfDirectory(atPath: directory)
     }
     if names.isEmpty { return .nothing }
@@ -152,7 +163,10 @@ extension CorpusSynthesizer {
     do {
       return try body()
     } catch {
-      throw Failure(.inputOutput, "\(what) failed: \(error.localizedDescription)")
+      // Foundation wraps the system's reason ("Permission denied") in an error that speaks of itself.
+      let system = (error as? CocoaError)?.underlying as? POSIXError
+      let reason = system.map { String(cString: strerror($0.code.rawValue)) } ?? error.localizedDescription
+      throw Failure(.inputOutput, "\(what) failed: \(reason)")
     }
   }
 }

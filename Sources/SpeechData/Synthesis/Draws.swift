@@ -45,7 +45,7 @@ extension RandomStream {
   /// White noise of variance 1: every sample the sum of two evenly distributed numbers.
   ///
   /// What follows is filtered, which makes the distribution normal enough; Klatt (1980) sums sixteen.
-  func whiteNoise(_ count: Int) -> [Float] {
+  package func whiteNoise(_ count: Int) -> [Float] {
     // Two halves of a word, each even on 0..<2^16: mean 65535, variance 2 · (2^32 - 1) / 12.
     let scale = Float(6).squareRoot() * 0x1p-16
     return [Float](unsafeUninitializedCapacity: count) { noise, initialized in

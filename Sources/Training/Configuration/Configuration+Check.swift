@@ -36,7 +36,7 @@ extension Configuration {
       : "start at most \(train.shards), or --set train.shards=\(enough[0])"
         + " (any of \(Self.choices(enough)) divides train.batch_size \(train.batchSize))"
     throw Failure(
-      .usage, "train.shards: \(train.shards) shards are too few for \(ranks) processes; \(advice)")
+      .usage, "train.shards: \(train.shards) is too few for \(ranks) processes; \(advice)")
   }
 
   /// What is allowed but seldom meant, one line each.

@@ -17,8 +17,7 @@ public struct ConvertJob: Job {
 
   /// Converts, on rank 0. Names, shapes, types and values are kept.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
-    try group.agreeing {
-      guard group.rank == 0 else { return }
+    _ = try group.onRankZero {
       let kind = try WeightsFile.Kind(of: output)
       let weights = try WeightsFile.read(input)
       try WeightsFile.write(weights, to: output, kind: kind)

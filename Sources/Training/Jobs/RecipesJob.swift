@@ -12,8 +12,7 @@ public struct RecipesJob: Job {
 
   /// Lists them, on rank 0.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
-    try group.agreeing {
-      guard group.rank == 0 else { return }
+    _ = try group.onRankZero {
       if json {
         let recipes = try Recipe.all.map { try JSON.object($0.json()) }
         try console.result(JSON.object(JSONObject([("recipes", .array(recipes))])).serialized())

@@ -7,19 +7,36 @@ public struct SynthesizeJob: Job {
   /// Where the corpus goes.
   public var output: String
   /// The number of speakers.
-  public var speakers = 60
+  public var speakers = BuiltInCorpus.speakers
   /// The number of labelled utterances in all.
-  public var utterances = 2_400
+  public var utterances = BuiltInCorpus.utterances
   /// What all randomness hangs on.
-  public var seed: UInt64 = 87
+  public var seed = BuiltInCorpus.seed
   /// Threads of each process; `nil` for its share of the machine's cores.
   public var threads: Int?
 
   /// Writes the corpus to `output`.
   public init(output: String) { self.output = output }
 
-  /// Synthesizes.
+  /// Synthesizes; each rank renders its own run of the utterances. A corpus that is there already is kept.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
-    throw Failure(.internalError, "synthesize is not part of this build")
+    let threads = try ThreadCount.resolve(threads, group)
+    let synthesizer = try group.agreeing {
+      try CorpusSynthesizer(speakers: speakers, utterances: utterances, seed: seed)
+    }
+    let prepared = try group.onRankZero { try synthesizer.prepare(output) }
+    guard try group.allGather(prepared == true ? 1 : 0)[0] == 1 else {
+      console.info("The corpus in \(output) is there already.")
+      return
+    }
+    let count = synthesizer.utterances.count
+    let mine = count * group.rank / group.size..<count * (group.rank + 1) / group.size
+    try group.agreeing {
+      try Synthesis.write(synthesizer, mine, to: output, threads: threads, console: console)
+    }
+    _ = try group.onRankZero { try synthesizer.finish(output) }
+    console.info(
+      "Wrote \(synthesizer.trainingUtterances) utterances of \(speakers) speakers "
+        + "and \(synthesizer.testUtterances) test utterances to \(output).")
   }
 }

@@ -28,6 +28,8 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
   private let sliceSum: SliceSum<C>
   private let scalars: OrderedSum<C>
   private let workspaces: WorkspacePool
+  /// Time of the thread that exchanges.
+  let exchangeClock: PhaseClock
   /// [local shards, 4]: loss, correct, failures, requests to stop.
   private let scalarValues: UnsafeMutablePointer<Float>
   private let scalarSums: UnsafeMutablePointer<Float>
@@ -48,12 +50,14 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
     run = ownership.shards(of: communicator.rank)
     // A rank without shards carries an empty slice, so that it takes part in the sums of the others.
     team = ThreadTeam(workers: max(1, run.count), permits: threads)
-    sliceSum = SliceSum(communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
+    sliceSum = SliceSum(
+      communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
     scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
     let slices = max(1, run.count)
     gradients = GradientTree(
       count: model.layout.trainedCount, run: run, in: ShardTree(shards: shape.shards))
     workspaces = WorkspacePool(measures: measures, keepsIntervals: keepsIntervals)
+    exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
     scalarValues = .allocate(capacity: 4 * slices)
     scalarValues.initialize(repeating: 0, count: 4 * slices)
     scalarSums = .allocate(capacity: 4)
@@ -81,8 +85,14 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
   ) throws -> Outcome {
     gradients.reset()
     failure = nil
-    team.run { slice in self.carry(slice, step, source, dropoutSeed, isStopping) }
+    team.run { slice in
+      let workspace = workspaces.take()
+      workspace.clock.work { carry(slice, in: workspace, step, source, dropoutSeed, isStopping) }
+      workspaces.give(workspace)
+    }
+    let finished = exchangeClock.isOn ? monotonicNanoseconds() : 0
     try scalars.sum(scalarValues, into: scalarSums)
+    if exchangeClock.isOn { exchangeClock.add(.exchange, from: finished, to: monotonicNanoseconds()) }
     let failures = scalarSums[2]
     if failures > 0 { try communicator.agreeing { if let failure { throw failure.error } } }
     if !run.isEmpty { gradients.collectRoots() }
@@ -99,14 +109,13 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
 
   /// One worker's part: the slice of its shard, forward and backward.
   private func carry(
-    _ slice: Int, _ step: Int, _ source: some SliceSource, _ dropoutSeed: UInt64?, _ isStopping: Bool
+    _ slice: Int, in workspace: Workspace, _ step: Int, _ source: some SliceSource, _ dropoutSeed: UInt64?,
+    _ isStopping: Bool
   ) {
-    let workspace = workspaces.take()
-    defer { workspaces.give(workspace) }
     let isEmpty = run.isEmpty
     let shard = run.lowerBound + slice
     let sum = BatchSum(writesStatistics: slice == 0) { [sliceSum] values, count in
-      sliceSum.reduce(values, count: count, slice: slice)
+      sliceSum.reduce(values, count: count, slice: slice, clock: workspace.clock)
     }
     var pass = Pass(
       samples: isEmpty ? 0 : shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samples,

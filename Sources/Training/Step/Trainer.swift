@@ -19,11 +19,11 @@ final class Trainer<C: Communicator> {
   private let gradientStep: GradientStep<C>
   private let exchange: Exchange<C>
   private let learningRate: LearningRate
-  private let exchangeClock: PhaseClock
 
   /// - Parameter threads: shards that this rank carries through the network at a time.
   init(
-    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int, measures: Bool = false,
+    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int,
+    measures: Bool = false,
     keepsIntervals: Bool = false
   ) throws {
     let train = configuration.train
@@ -35,10 +35,9 @@ final class Trainer<C: Communicator> {
     gradientStep = try GradientStep(
       communicator, model: model, state: state, shape: configuration.batchShape, threads: threads,
       measures: measures, keepsIntervals: keepsIntervals)
-    exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
     exchange = try Exchange(
       communicator, shards: train.shards, count: model.layout.trainedCount, weightDecay: train.weightDecay,
-      reduction: train.reduction, clock: exchangeClock)
+      reduction: train.reduction, clock: gradientStep.exchangeClock)
     learningRate = LearningRate(
       peak: train.learningRate, warmupSteps: train.warmupSteps, totalSteps: train.totalSteps)
   }
@@ -47,7 +46,7 @@ final class Trainer<C: Communicator> {
   var nextLearningRate: Double { learningRate(step) }
 
   /// Time by phase: of every worker of the pool, and of the thread that exchanges and updates.
-  var clocks: (workers: [PhaseClock], exchange: PhaseClock) { (gradientStep.clocks, exchangeClock) }
+  var clocks: (workers: [PhaseClock], exchange: PhaseClock) { (gradientStep.clocks, gradientStep.exchangeClock) }
 
   /// One step: gradients of the global batch, agreement that they are numbers, exchange and update.
   ///
@@ -112,7 +111,8 @@ final class Trainer<C: Communicator> {
     try communicator.broadcast(
       UnsafeMutableRawBufferPointer(start: state.parameters, count: model.layout.count * 4), root: 0)
     try communicator.broadcast(
-      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0)
+      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0
+    )
     try withUnsafeMutableBytes(of: &state.batchesTracked) { try communicator.broadcast($0, root: 0) }
   }
 }

@@ -84,6 +84,16 @@ struct SynthesisFilterTests {
     #expect(abs(10 * log10(echoes.meanSquare / dry.meanSquare) - 20 * log10(0.5)) < 1.5)
   }
 
+  @Test func whiteNoiseIsWhiteAndOfVarianceOne() {
+    let noise = SynthesisKey(seed: 5, speaker: 1, utterance: 2).stream(.background).whiteNoise(160_001)
+    #expect(noise.count == 160_001)
+    #expect(abs(noise.reduce(0, +) / 160_001) < 0.01 && abs(noise.meanSquare - 1) < 0.02)
+    for lag in 1...8 {
+      let correlation = zip(noise, noise.dropFirst(lag)).reduce(0) { $0 + $1.0 * $1.1 } / 160_001
+      #expect(abs(correlation) < 0.012, "lag \(lag)")
+    }
+  }
+
   @Test func backgroundNoiseKeepsItsDistanceFromTheSpeech() {
     for utterance in 0..<20 {
       let key = SynthesisKey(seed: 5, speaker: 1, utterance: utterance)

@@ -77,7 +77,7 @@ struct SynthesisVoiceTests {
     #expect(mean[36] - mean[10] > 5)
   }
 
-  @Test func speakersDifferAndAUtterancesVoiceIsItsSpeakers() {
+  @Test func speakersDifferAndKeepTheirVoices() {
     let voices = (0..<200).map { SpeakerVoice(seed: 3, speaker: $0) }
     #expect(Set(voices.map(\.formantScale)).count == 200)
     #expect(voices.allSatisfy { (0.8...1.4).contains($0.formantScale) && (60...420).contains($0.meanPitch) })

@@ -219,12 +219,12 @@ import Training
     for ranks in 1...8 { try configuration.check(ranks: ranks) }
     let tooFew = Failure(
       .usage,
-      "train.shards: 8 shards are too few for 12 processes; start at most 8, or --set train.shards=16 "
+      "train.shards: 8 is too few for 12 processes; start at most 8, or --set train.shards=16 "
         + "(any of 16 or 32 divides train.batch_size 32)")
     #expect(throws: tooFew) { try configuration.check(ranks: 12) }
     let tooMany = Failure(
       .usage,
-      "train.shards: 8 shards are too few for 33 processes; start at most 8, "
+      "train.shards: 8 is too few for 33 processes; start at most 8, "
         + "or take a train.batch_size of at least 33")
     #expect(throws: tooMany) { try configuration.check(ranks: 33) }
   }

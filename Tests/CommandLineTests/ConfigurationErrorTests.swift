@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+/// What a person gets to see for a wrong configuration, alone and under mpirun.
+@Suite struct ConfigurationErrorTests {
+  @Test(arguments: [nil, 2]) func anUnknownKeyIsNamedWithFileLineAndTheNearest(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    let file = try folder.file("my.yaml", "train:\n  batch_size: 32\n  totl_steps: 100\n")
+    let outcome = try Program.run(["train", "--config", file, "--run", "\(folder.path)/run"], ranks: ranks)
+    #expect(outcome.status == 64)
+    #expect(
+      outcome.errorLines == [
+        "error: \(file):3: unknown key 'train.totl_steps': did you mean 'train.total_steps'?"
+      ])
+    #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/run"))
+  }
+
+  @Test(arguments: [nil, 2]) func aWrongTypeIsNamedWithWhatWasExpected(ranks: Int?) throws {
+    let outcome = try Program.run(["train", "--set", "train.batch_size=many"], ranks: ranks)
+    #expect(outcome.status == 64)
+    #expect(
+      outcome.errorLines == [
+        "error: --set train.batch_size=many: train.batch_size: expected a whole number from 1 to 65536, "
+          + "found 'many'"
+      ])
+  }
+
+  @Test(arguments: [nil, 2]) func aMissingFileIsMissingInput(ranks: Int?) throws {
+    let outcome = try Program.run(["train", "--config", "no/such.yaml"], ranks: ranks)
+    #expect(outcome.status == 66)
+    #expect(outcome.errorLines == ["error: no/such.yaml: there is no such configuration file"])
+  }
+
+  @Test func shardsThatDoNotFitSayWhichWould() throws {
+    let tooFew = try Program.run(["train", "--set", "train.shards=1"], ranks: 2)
+    #expect(tooFew.status == 64)
+    #expect(
+      tooFew.errorLines == [
+        "error: train.shards: 1 is too few for 2 processes; start at most 1, or --set train.shards=2 "
+          + "(any of 2, 4, 8, 16 or 32 divides train.batch_size 32)"
+      ])
+    let uneven = try Program.run(["train", "--set", "train.shards=5"])
+    #expect(uneven.status == 64)
+    #expect(uneven.errorLines.first?.hasSuffix("1, 2, 4, 8, 16 or 32 would") == true)
+  }
+
+  @Test func aRunThatIsNotThereCannotBeResumed() throws {
+    let outcome = try Program.run(["train", "--resume", "--run", "/no/such/run"])
+    #expect(outcome.status == 66)
+    #expect(
+      outcome.errors == "error: /no/such/run: expected the folder of a run, but there is no such folder\n")
+  }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import TensorFiles
+import Testing
+
+@Suite struct UsageTests {
+  /// Wrong command lines, and the one line each gets.
+  static let wrong: [(arguments: [String], message: String)] = [
+    (["evalute"], "unknown command 'evalute': did you mean 'evaluate'?"),
+    (
+      ["frobnicate"],
+      "unknown command 'frobnicate': the commands are train, evaluate, predict, gradients, pack, synthesize, "
+        + "recipes, convert, bench, help"
+    ),
+    (
+      ["train", "--confg", "x"],
+      "Unknown option '--confg'. Did you mean '--config'? See 'speakerid-dist train --help'."
+    ),
+    (["train", "extra"], "Unexpected argument 'extra'. See 'speakerid-dist train --help'."),
+    (["train", "--resume"], "--resume: expected --run DIR, the run to go on with"),
+    (
+      ["train", "--threads", "0"],
+      "--threads: expected 1 or more, found 0. See 'speakerid-dist train --help'."
+    ),
+    (["evaluate", "--data", "x"], "expected --run DIR, or --weights FILE with --config FILE"),
+    (
+      ["evaluate", "--data", "x", "--weights", "w.pt"],
+      "--weights: expected the network's --config FILE with it"
+    ),
+    (
+      ["evaluate", "--data", "x", "--run", "r", "--weights", "w.pt"],
+      "--run and --weights: expected one of them, found both"
+    ),
+    (
+      ["pack", "--data", "x"],
+      "Missing expected argument '--output <dir>'. See 'speakerid-dist pack --help'."
+    ),
+    (
+      ["bench", "stp"],
+      "The value 'stp' is invalid for '<subject>'. Please provide one of 'step', 'validate', 'infer', "
+        + "'allreduce' or 'data'. See 'speakerid-dist bench --help'."
+    ),
+    (["convert", "a", "b.pt"], "a: expected a file name that ends in .safetensors, .pt, .pth or .ckpt"),
+  ]
+
+  @Test(arguments: wrong.indices) func aWrongCommandLineIsOneLine(index: Int) throws {
+    let (arguments, message) = Self.wrong[index]
+    let outcome = try Program.run(arguments)
+    #expect(outcome.status == 64)
+    #expect(outcome.errors == "error: \(message)\n")
+    #expect(outcome.output.isEmpty)
+  }
+
+  @Test(arguments: [1, 2, 3]) func underMPIRankZeroAloneSpeaks(ranks: Int) throws {
+    let outcome = try Program.run(["evalute"], ranks: ranks)
+    #expect(outcome.status == 64)
+    #expect(outcome.errorLines == ["error: unknown command 'evalute': did you mean 'evaluate'?"])
+    #expect(outcome.output.isEmpty)
+  }
+
+  @Test func statusesTellWhatWentWrong() throws {
+    let folder = try ScratchFolder()
+    let broken = try folder.file("broken.safetensors", "this is no safetensors file")
+    let good = "\(folder.path)/good.safetensors"
+    try Safetensors.write(NamedTensors([("a", Tensor(float32: [1, 2], shape: [2]))]), to: good)
+    #expect(try Program.run(["convert", "\(folder.path)/none.pt", "\(folder.path)/x.pt"]).status == 66)
+    #expect(try Program.run(["convert", broken, "\(folder.path)/x.pt"]).status == 65)
+    #expect(try Program.run(["convert", good, "\(folder.path)/no/such/folder/x.pt"]).status == 74)
+    #expect(try Program.run(["pack", "--data", "\(folder.path)/none", "--output", folder.path]).status == 66)
+    #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/x.pt"))
+  }
+
+  @Test(arguments: [nil, 2]) func weightsSurviveTheWayToPyTorchAndBack(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    let names = ["a.safetensors", "b.ckpt", "c.safetensors"].map { "\(folder.path)/\($0)" }
+    let weights = NamedTensors([
+      ("prenet.weight", Tensor(float32: (0..<80).map(Float.init), shape: [2, 40])),
+      ("norm.num_batches_tracked", Tensor(int64: [7], shape: [])),
+    ])
+    try Safetensors.write(weights, to: names[0])
+    #expect(try Program.run(["convert", names[0], names[1]], ranks: ranks).status == 0)
+    #expect(try Program.run(["convert", names[1], names[2]], ranks: ranks).status == 0)
+    let back = try Safetensors.read(path: names[2])
+    #expect(Set(back.names) == Set(weights.names))
+    for name in weights.names { #expect(back[name] == weights[name]) }
+  }
+
+  @Test(arguments: [nil, 2]) func recipesPrintsOneObject(ranks: Int?) throws {
+    let outcome = try Program.run(["recipes", "--json"], ranks: ranks)
+    #expect(outcome.status == 0)
+    let json = try JSON.parse(Array(outcome.output.utf8), name: "recipes")
+    #expect(json["recipes"]?.array?.count == 24)
+    #expect(json["recipes"]?.array?.first?["parameters"]?.int == 125_896)
+    let table = try Program.run(["recipes"], ranks: ranks).output
+    #expect(table.contains("003-sap-full64"))
+  }
+
+  @Test(arguments: [nil, 2]) func helpAndVersionArePrintedOnce(ranks: Int?) throws {
+    let version = try Program.run(["--version"], ranks: ranks)
+    #expect(version.status == 0)
+    #expect(version.output.split(separator: "\n").count == 1)
+    let help = try Program.run(["--help"], ranks: ranks)
+    #expect(help.status == 0)
+    #expect(help.output.components(separatedBy: "OVERVIEW").count == 2)
+    #expect(help.errors.isEmpty)
+  }
+}
