@@ -113,7 +113,12 @@ relay_block() {
     *'ORTE has lost communication with a remote daemon'*)
       relay_line "mpirun: the host $(field 'Remote daemon: [^ ]* on node' "$1") is lost: it, its daemon, or the network to it is down"
       ;;
-    *) relay_line "mpirun: ${1#mpirun }" ;;
+    *)
+      # Its advice fills a screen; what is wrong stands first.
+      local text=${1#mpirun }
+      ((${#text} > 400)) && text="${text:0:400} ..."
+      relay_line "mpirun: $text"
+      ;;
   esac
 }
 
