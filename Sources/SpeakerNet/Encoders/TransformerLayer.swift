@@ -42,6 +42,7 @@ public struct TransformerLayer: Layer {
     linear1.addInputGradient(dhidden_NF, to: dh_ND, &pass)
     let (dx_ND, dattended_ND) = norm1.addingBackward(
       dh_ND, attention.outputBias, probability: dropout, &pass)
+    pass.finishedGradients(from: linear1.weight)
     attention.backward(dattended_ND, addingTo: dx_ND, &pass)
     return dx_ND
   }

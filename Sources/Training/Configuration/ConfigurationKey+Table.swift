@@ -70,6 +70,9 @@ extension ConfigurationKey {
     choice(
       "train.reduction", \.train.reduction,
       "how gradients are summed: in one fixed order, or by MPI's own all-reduce"),
+    flag(
+      "train.overlap", \.train.overlap, onResume: .free,
+      "whether gradients are sent while the backward pass still runs; the same bits either way"),
     integer(
       "train.keep_checkpoints", \.train.keepCheckpoints, in: 1...1_000_000, onResume: .free,
       "how many of the latest checkpoints are kept"),

@@ -32,6 +32,8 @@ public struct TrainConfiguration: Equatable, Sendable {
   public var shards = 8
   /// How gradients are summed.
   public var reduction: Reduction = .ordered
+  /// Whether gradients are sent while the backward pass still runs; the same bits either way.
+  public var overlap = true
   /// How many of the latest checkpoints are kept.
   public var keepCheckpoints = 3
 

@@ -1,7 +1,7 @@
 import Diagnostics
 
 /// Where the slices of a global batch come from.
-protocol SliceSource: Sendable {
+package protocol SliceSource: Sendable {
   /// Fills the slice of one shard: `mels` [samples, frames, 40] and `labels` [samples]. Called from several threads,
   /// each for a shard of its own.
   func fill(

@@ -8,12 +8,12 @@ import TensorFiles
 ///
 /// The state is (steps done, parameters, running statistics, moments); everything random is a function of the step,
 /// so a run goes on from a checkpoint bit for bit, on any number of ranks and threads.
-final class Trainer<C: Communicator> {
+package final class Trainer<C: Communicator> {
   let configuration: Configuration
   let model: SpeakerModel
-  let state: ModelState
+  package let state: ModelState
   /// Steps done.
-  private(set) var step = 0
+  package private(set) var step = 0
 
   private let communicator: C
   private let gradientStep: GradientStep<C>
@@ -21,10 +21,12 @@ final class Trainer<C: Communicator> {
   private let learningRate: LearningRate
   private let exchangeClock: PhaseClock
 
-  /// - Parameter threads: shards that this rank carries through the network at a time.
-  init(
+  /// - Parameters:
+  ///   - threads: shards that this rank carries through the network at a time.
+  ///   - bucketFloats: how much of the gradient is sent at once, at least, while the backward pass goes on.
+  package init(
     _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int, measures: Bool = false,
-    keepsIntervals: Bool = false
+    keepsIntervals: Bool = false, bucketFloats: Int = GradientBuckets.leastFloats
   ) throws {
     let train = configuration.train
     self.communicator = communicator
@@ -32,13 +34,20 @@ final class Trainer<C: Communicator> {
     self.model = model
     state = ModelState(layout: model.layout)
     state.initialize(seed: train.seed)
+    let count = model.layout.trainedCount
+    let buckets =
+      train.overlap && train.reduction == .ordered
+      ? GradientBuckets(model.layout, leastFloats: bucketFloats) : GradientBuckets(whole: count)
+    let reductions = try train.reduction == .mpi
+      ? nil
+      : BucketReductions(
+        communicator, ownership: ShardOwnership(shards: train.shards, ranks: communicator.size), buckets: buckets)
     gradientStep = try GradientStep(
       communicator, model: model, state: state, shape: configuration.batchShape, threads: threads,
-      measures: measures, keepsIntervals: keepsIntervals)
+      buckets: buckets, reductions: train.overlap ? reductions : nil, measures: measures, keepsIntervals: keepsIntervals)
     exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
     exchange = try Exchange(
-      communicator, shards: train.shards, count: model.layout.trainedCount, weightDecay: train.weightDecay,
-      reduction: train.reduction, clock: exchangeClock)
+      communicator, count: count, reductions: reductions, weightDecay: train.weightDecay, clock: exchangeClock)
     learningRate = LearningRate(
       peak: train.learningRate, warmupSteps: train.warmupSteps, totalSteps: train.totalSteps)
   }
@@ -53,7 +62,7 @@ final class Trainer<C: Communicator> {
   ///
   /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
   /// - Throws: the same failure on all ranks, before anything was changed.
-  func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
+  package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
     let outcome = try gradientStep(
       step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
     guard outcome.loss.isFinite else { throw try nonFinite() }
@@ -82,7 +91,7 @@ final class Trainer<C: Communicator> {
   // MARK: The state
 
   /// Everything a checkpoint needs but the progress, on rank 0; `nil` elsewhere. Collective.
-  func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? {
+  package func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? {
     guard let (moment, variance) = try exchange.gatherMoments() else { return nil }
     return (state.stateDict(), OptimizerState(moment: moment, variance: variance).tensors(model.layout))
   }
@@ -90,7 +99,7 @@ final class Trainer<C: Communicator> {
   /// Goes on from a checkpoint, which only rank 0 has. Collective.
   ///
   /// - Throws: bad data, on every rank, when the checkpoint is of another model.
-  func restore(_ checkpoint: Checkpoint?, file: String) throws {
+  package func restore(_ checkpoint: Checkpoint?, file: String) throws {
     let count = model.layout.trainedCount
     var moments = OptimizerState(
       moment: Array(repeating: 0, count: count), variance: Array(repeating: 0, count: count))
