@@ -33,10 +33,12 @@ let package = Package(
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
     .target(name: "SpeakerNet", dependencies: ["TensorCore", "Diagnostics"]),
-    .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "Diagnostics"]),
+    .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "CZlib", "Diagnostics"]),
     .target(
       name: "Training",
-      dependencies: ["SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "CKernels", "Diagnostics", "Yams",
+      dependencies: [
+        "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "CKernels", "Diagnostics",
+        "Yams",
       ]),
     .executableTarget(
       name: "speakerid-dist",
@@ -53,8 +55,11 @@ let package = Package(
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "SpeakerNetTests", dependencies: ["SpeakerNet", "Training", "TensorFiles"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "SpeechDataTests", dependencies: ["SpeechData"], resources: [.copy("Fixtures")]),
+      name: "SpeakerNetTests", dependencies: ["SpeakerNet", "Training", "TensorFiles"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "SpeechDataTests", dependencies: ["SpeechData", "TensorCore", "TensorFiles", "Diagnostics"],
+      resources: [.copy("Fixtures")]),
     .testTarget(name: "CollectivesTests", dependencies: ["CollectivesConformance"]),
     .testTarget(name: "MPITransportTests", dependencies: ["CollectivesConformance", "collectives-check"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),

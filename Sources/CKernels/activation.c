@@ -21,12 +21,14 @@ KERNEL void kernel_bias_relu_dropout(size_t N, size_t D, const float *restrict b
 
 KERNEL void kernel_relu_dropout_backward(size_t N, size_t D, const float *restrict y, float scale, const float *dy,
                                          float *dx, float *restrict dbias) {
-  for (size_t n = 0; n < N; n++)
-    for (size_t i = 0; i < D; i++) {
-      float d = y[n * D + i] > 0 ? dy[n * D + i] * scale : 0;
-      dx[n * D + i] = d;
-      dbias[i] += d;
-    }
+  for (size_t n = 0; n < N; n++) {
+    const float *row = y + n * D, *g = dy + n * D;
+    float *out = dx + n * D;
+    ELEMENTWISE
+    for (size_t i = 0; i < D; i++) out[i] = g[i] * (row[i] > 0 ? scale : 0.0f);
+    ELEMENTWISE
+    for (size_t i = 0; i < D; i++) dbias[i] += out[i];
+  }
 }
 
 KERNEL void kernel_bias_silu_dropout(size_t N, size_t D, const float *restrict bias, const uint8_t *restrict keep,
@@ -55,14 +57,17 @@ KERNEL void kernel_silu_dropout_backward(size_t N, size_t D, const float *restri
   for (size_t n = 0; n < N; n++) {
     const float *row = x + n * D, *g = dy + n * D;
     float *out = dx + n * D;
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) {
       float sigma = fast_sigmoid(row[i]);
       out[i] = g[i] * (sigma * (1.0f + row[i] * (1.0f - sigma)));
     }
     if (keep) {
       const uint8_t *k = keep + n * D;
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) out[i] *= (float)k[i] * scale;
     }
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) dbias[i] += out[i];
   }
 }
@@ -101,6 +106,7 @@ KERNEL void kernel_bias_sigmoid(size_t N, size_t D, const float *restrict bias, 
 KERNEL void kernel_sigmoid_backward(size_t N, size_t D, const float *restrict y, const float *dy, float *dx,
                                     float *restrict dbias) {
   for (size_t n = 0; n < N; n++)
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) {
       float s = y[n * D + i], d = dy[n * D + i] * s * (1.0f - s);
       dx[n * D + i] = d;
@@ -116,6 +122,7 @@ KERNEL void kernel_bias_tanh(size_t N, size_t D, const float *restrict bias, flo
 KERNEL void kernel_tanh_backward(size_t N, size_t D, const float *restrict y, const float *dy, float *dx,
                                  float *restrict dbias) {
   for (size_t n = 0; n < N; n++)
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) {
       float t = y[n * D + i], d = dy[n * D + i] * (1.0f - t * t);
       dx[n * D + i] = d;
@@ -128,6 +135,7 @@ KERNEL void kernel_silu(size_t count, const float *restrict x, float *restrict y
 }
 
 KERNEL void kernel_silu_backward(size_t count, const float *restrict x, const float *dy, float *dx) {
+  ELEMENTWISE
   for (size_t i = 0; i < count; i++) {
     float sigma = fast_sigmoid(x[i]);
     dx[i] = dy[i] * (sigma * (1.0f + x[i] * (1.0f - sigma)));

@@ -5,6 +5,7 @@ KERNEL void kernel_add(size_t count, const float *restrict x, float *restrict y)
 }
 
 KERNEL void kernel_sum(size_t count, const float *x, const float *y, float *z) {
+  ELEMENTWISE
   for (size_t i = 0; i < count; i++) z[i] = x[i] + y[i];
 }
 
@@ -13,10 +14,12 @@ KERNEL void kernel_add_scaled(size_t count, float a, const float *restrict x, fl
 }
 
 KERNEL void kernel_scale(size_t count, float a, const float *x, float *y) {
+  ELEMENTWISE
   for (size_t i = 0; i < count; i++) y[i] = a * x[i];
 }
 
 KERNEL void kernel_dropout(size_t count, const float *x, const uint8_t *restrict keep, float scale, float *y) {
+  ELEMENTWISE
   for (size_t i = 0; i < count; i++) y[i] = x[i] * ((float)keep[i] * scale);
 }
 

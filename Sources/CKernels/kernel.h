@@ -14,6 +14,10 @@
 // Sums may be taken in vector lanes. The order is fixed when compiled, so it depends on the shape alone.
 #pragma clang fp reassociate(on) contract(fast)
 
+// Before a loop whose output may be the very array of an input, element for element: without it the compiler
+// checks for overlap, finds it, and takes the scalar way.
+#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE float bits_to_float(int32_t bits) {

@@ -26,8 +26,10 @@ KERNEL void kernel_residual_norm(size_t N, size_t D, const float *restrict x, co
     float *h = xhat + n * D;
     if (keep) {
       const uint8_t *k = keep + n * D;
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) h[i] = xr[i] + (br[i] + bias[i]) * ((float)k[i] * scale);
     } else {
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) h[i] = xr[i] + (br[i] + bias[i]);
     }
     rstd[n] = normalize_row(D, gamma, beta, epsilon, h, y + n * D);
@@ -48,9 +50,11 @@ KERNEL void kernel_norm_backward(size_t N, size_t D, const float *restrict xhat,
                                  const float *restrict gamma, const float *dy, float *dx, float *restrict dgamma,
                                  float *restrict dbeta) {
   for (size_t n = 0; n < N; n++) {
-    const float *h = xhat + n * D, *g = dy + n * D;
+    const float *restrict h = xhat + n * D;
+    const float *g = dy + n * D;
     float *out = dx + n * D;
     float sum = 0, dot = 0;
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) {
       float weighted = g[i] * gamma[i];
       sum += weighted;
@@ -61,6 +65,7 @@ KERNEL void kernel_norm_backward(size_t N, size_t D, const float *restrict xhat,
     sum /= (float)D;
     dot /= (float)D;
     float r = rstd[n];
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) out[i] = r * (g[i] * gamma[i] - sum - h[i] * dot);
   }
 }
@@ -72,12 +77,14 @@ KERNEL void kernel_bias_dropout_backward(size_t N, size_t D, const uint8_t *keep
     float *out = dx + n * D;
     if (keep) {
       const uint8_t *k = keep + n * D;
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) {
         float d = g[i] * ((float)k[i] * scale);
         out[i] = d;
         dbias[i] += d;
       }
     } else {
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) {
         float d = g[i] * scale;
         out[i] = d;
@@ -94,8 +101,10 @@ KERNEL void kernel_residual(size_t N, size_t D, const float *restrict x, const f
     float *out = y + n * D;
     if (keep) {
       const uint8_t *k = keep + n * D;
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) out[i] = xr[i] + factor * ((br[i] + bias[i]) * ((float)k[i] * scale));
     } else {
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) out[i] = xr[i] + factor * (br[i] + bias[i]);
     }
   }
@@ -120,10 +129,13 @@ KERNEL void kernel_normalize_rows_backward(size_t N, size_t D, const float *rest
     const float *u = y + n * D, *g = dy + n * D;
     float *out = dx + n * D;
     float dot = 0, inverse = 1.0f / lengths[n];
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) dot += u[i] * g[i];
     if (accumulating)
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) out[i] += (g[i] - u[i] * dot) * inverse;
     else
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) out[i] = (g[i] - u[i] * dot) * inverse;
   }
 }
@@ -138,6 +150,7 @@ KERNEL void kernel_batch_norm(size_t N, size_t D, const float *restrict mean, co
                               const float *restrict gamma, const float *restrict beta, const float *x, float *xhat,
                               float *restrict y) {
   for (size_t n = 0; n < N; n++)
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) {
       float h = (x[n * D + i] - mean[i]) * rstd[i];
       xhat[n * D + i] = h;
@@ -158,6 +171,7 @@ KERNEL void kernel_batch_norm_backward(size_t N, size_t D, const float *restrict
                                        const float *restrict gamma, const float *restrict mean_dy,
                                        const float *restrict mean_dy_xhat, const float *dy, float *dx) {
   for (size_t n = 0; n < N; n++)
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++)
       dx[n * D + i] = gamma[i] * rstd[i] * (dy[n * D + i] - mean_dy[i] - xhat[n * D + i] * mean_dy_xhat[i]);
 }

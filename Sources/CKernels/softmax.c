@@ -50,10 +50,14 @@ KERNEL void kernel_softmax_dropout_backward(size_t N, size_t D, float temperatur
     float dot = 0;
     if (keep) {
       const uint8_t *k = keep + n * D;
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) dot += g[i] * ((float)k[i] * scale) * pr[i];
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) out[i] = (g[i] * ((float)k[i] * scale) - dot) * pr[i] * temperature;
     } else {
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) dot += g[i] * pr[i];
+      ELEMENTWISE
       for (size_t i = 0; i < D; i++) out[i] = (g[i] - dot) * pr[i] * temperature;
     }
   }

@@ -112,7 +112,8 @@ public struct Pass {
       withUnsafeBytes(of: stream.key) { key in
         withUnsafeBytes(of: stream.origin) { origin in
           kernel_keep_mask(
-            key.bindMemory(to: UInt32.self).baseAddress!, origin.bindMemory(to: UInt32.self).baseAddress!, threshold,
+            key.bindMemory(to: UInt32.self).baseAddress!, origin.bindMemory(to: UInt32.self).baseAddress!,
+            threshold,
             count, keep)
         }
       }
@@ -128,10 +129,7 @@ public struct Pass {
 
   /// Replaces `count` floats by their sum over all slices of the global batch, in the one fixed order.
   public func sumOverBatch(_ values: UnsafeMutablePointer<Float>, count: Int) {
-    guard let batchSum else { return }
-    let start = clock.isOn ? monotonicNanoseconds() : 0
-    batchSum.reduce(values, count)
-    if clock.isOn { clock.add(.exchange, from: start, to: monotonicNanoseconds()) }
+    batchSum?.reduce(values, count)
   }
 }
 
@@ -141,7 +139,7 @@ public typealias GradientWatch = (_ offset: Int) -> Void
 
 /// The sum over the slices of the global batch, as a layer sees it.
 public struct BatchSum {
-  /// Replaces `count` floats by their sum; waits for the other slices.
+  /// Replaces `count` floats by their sum; waits for the other slices, and keeps the pass's clock informed.
   public let reduce: (_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Void
   /// Whether this slice is the one of its rank that writes running statistics.
   public let writesStatistics: Bool

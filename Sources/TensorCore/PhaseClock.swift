@@ -20,6 +20,11 @@ public final class PhaseClock {
   /// The intervals themselves, when they are to be kept.
   public private(set) var intervals: [Interval] = []
   private let keepsIntervals: Bool
+  private var worked: UInt64 = 0, waited: UInt64 = 0
+
+  /// Nanoseconds spent in ``work(_:)`` since the last reset, those in ``wait(_:)`` taken off: in a phase or between
+  /// two.
+  public var busy: UInt64 { worked - waited }
 
   /// - Parameter keepsIntervals: also remember each interval, for a trace; memory grows with every one.
   public init(isOn: Bool, keepsIntervals: Bool = false) {
@@ -38,6 +43,22 @@ public final class PhaseClock {
     return result
   }
 
+  /// Runs `body`, a whole piece of work that measures its own phases.
+  public func work<Result>(_ body: () -> Result) -> Result {
+    guard isOn else { return body() }
+    let start = monotonicNanoseconds()
+    defer { worked += monotonicNanoseconds() - start }
+    return body()
+  }
+
+  /// Runs `body`, in the middle of a piece of work, which waits while others may use the processor.
+  public func wait<Result>(_ body: () -> Result) -> Result {
+    guard isOn else { return body() }
+    let start = monotonicNanoseconds()
+    defer { waited += monotonicNanoseconds() - start }
+    return body()
+  }
+
   /// Adds an interval that was measured elsewhere.
   public func add(_ phase: Phase, from start: UInt64, to end: UInt64) {
     totals[phase.rawValue] += end - start
@@ -47,6 +68,8 @@ public final class PhaseClock {
   /// Forgets what was measured.
   public func reset() {
     for index in totals.indices { totals[index] = 0 }
+    worked = 0
+    waited = 0
     intervals.removeAll(keepingCapacity: true)
   }
 }

@@ -27,7 +27,12 @@ enum Program {
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
   /// Runs it alone, or under `mpirun` with that many ranks.
-  static func run(_ arguments: [String], ranks: Int? = nil, in folder: String? = nil) throws -> Outcome {
+  ///
+  /// - Parameter meanwhile: what is done while it runs.
+  static func run(
+    _ arguments: [String], ranks: Int? = nil, in folder: String? = nil,
+    meanwhile: (Process) -> Void = { _ in }
+  ) throws -> Outcome {
     let process = Process()
     var environment = ProcessInfo.processInfo.environment
     environment["COLUMNS"] = "100"
@@ -56,6 +61,7 @@ enum Program {
     process.standardOutput = files[0]
     process.standardError = files[1]
     try process.run()
+    meanwhile(process)
     process.waitUntilExit()
     return Outcome(
       status: process.terminationStatus,
@@ -65,7 +71,7 @@ enum Program {
 }
 
 /// A folder that goes away with its test.
-final class ScratchFolder {
+final class ScratchFolder: Sendable {
   let path = FileManager.default.temporaryDirectory.appendingPathComponent("speakerid-\(UUID().uuidString)")
     .path
 

@@ -4,8 +4,8 @@ import Foundation
 /// Where a command speaks to a person. Rank 0 alone has a console that talks; on every other rank each call
 /// is a no-op, so that callers need not know their rank.
 ///
-/// Information goes to standard output; warnings and errors to standard error. Once ``log(to:)`` is called,
-/// every line also goes to that file. With `json`, standard output is kept for ``result(_:)`` and everything
+/// Information goes to standard output; warnings and errors to standard error. With ``log(to:)`` every line,
+/// the earlier ones included, also goes to a file. With `json`, standard output is kept for ``result(_:)`` and everything
 /// else goes to standard error.
 public final class Console {
   /// Whether this console shows anything.
@@ -19,6 +19,8 @@ public final class Console {
   private let clock: () -> Double
   private let terminal: Terminal?
   private var logFile: Int32?
+  /// What was said before there was a log to say it in.
+  private var unlogged = ""
   private var live = ""
 
   /// - Parameters:
@@ -108,7 +110,7 @@ public final class Console {
 
   // MARK: The log
 
-  /// From here on every line also goes to the end of that file.
+  /// Every line, from the first to the last, also goes to the end of that file.
   ///
   /// - Throws: `inputOutput` when it cannot be opened.
   public func log(to path: String) throws {
@@ -119,6 +121,8 @@ public final class Console {
     }
     if let logFile { close(logFile) }
     logFile = file
+    record(unlogged)
+    unlogged = ""
   }
 
   private func show(_ text: String, on descriptor: Int32) {
@@ -126,13 +130,16 @@ public final class Console {
     let redrawn = live
     endLive()
     _ = Self.write(text + "\n", to: descriptor)
-    if let file = logFile, !Self.write(text + "\n", to: file) {
-      let reason = String(cString: strerror(errno))
-      close(file)
-      logFile = nil
-      _ = Self.write("warning: the log cannot be written any longer: \(reason)\n", to: errors)
-    }
+    if logFile == nil { unlogged += text + "\n" } else { record(text + "\n") }
     if !redrawn.isEmpty { showLive(redrawn) }
+  }
+
+  private func record(_ text: String) {
+    guard let file = logFile, !Self.write(text, to: file) else { return }
+    let reason = String(cString: strerror(errno))
+    close(file)
+    logFile = nil
+    _ = Self.write("warning: the log cannot be written any longer: \(reason)\n", to: errors)
   }
 
   private static func write(_ text: String, to descriptor: Int32) -> Bool {

@@ -7,7 +7,7 @@ public final class ProgressBar {
   /// Seconds between two lines in a file, so that a slow run is seen to be alive.
   static let heartbeatInterval = 30.0
 
-  private let line: ProgressLine
+  private var line: ProgressLine
   private let console: Console
   private let interval: Double
   private let start: Double
@@ -25,6 +25,9 @@ public final class ProgressBar {
     shownTime = start
     if console.isLive { console.showLive(line.text(done: 0, elapsed: 0)) }
   }
+
+  /// Corrects how many there are, for work that only finds out on its way.
+  public func expect(total: Int) { line.total = max(1, total) }
 
   /// Counts `count` more.
   ///

@@ -7,11 +7,11 @@ public struct SynthesizeJob: Job {
   /// Where the corpus goes.
   public var output: String
   /// The number of speakers.
-  public var speakers = 60
+  public var speakers = BuiltInCorpus.speakers
   /// The number of labelled utterances in all.
-  public var utterances = 2_400
+  public var utterances = BuiltInCorpus.utterances
   /// What all randomness hangs on.
-  public var seed: UInt64 = 87
+  public var seed = BuiltInCorpus.seed
   /// Threads of each process; `nil` for its share of the machine's cores.
   public var threads: Int?
 
@@ -32,10 +32,7 @@ public struct SynthesizeJob: Job {
     let count = synthesizer.utterances.count
     let mine = count * group.rank / group.size..<count * (group.rank + 1) / group.size
     try group.agreeing {
-      // Called from several threads, but one call at a time, as the synthesizer promises.
-      nonisolated(unsafe) let bar = console.progress("Synthesize", unit: "uttr", total: mine.count)
-      try synthesizer.write(utterances: mine, to: output, threads: threads) { _, _ in bar.advance() }
-      bar.finish()
+      try Synthesis.write(synthesizer, mine, to: output, threads: threads, console: console)
     }
     _ = try group.onRankZero { try synthesizer.finish(output) }
     console.info(

@@ -8,12 +8,10 @@ import TensorFiles
 extension TrainJob {
   /// Trains, validates, checkpoints.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
-    let configuration = try agreedConfiguration(group)
-    try group.agreeing { try configuration.check(ranks: group.size) }
+    let configuration = try resolveConfiguration(group, console: console)
     let threads = try ThreadCount.resolve(threads, group)
     let kernels = try KernelReport(group)
     kernels.show(on: console)
-    for remark in configuration.remarks { console.warning(remark) }
 
     let directory = try data ?? BuiltInCorpus.provide(group, console: console)
     let train = configuration.train
@@ -30,7 +28,7 @@ extension TrainJob {
     }
 
     // Before the data is read, so that a folder that cannot be written to is known at once.
-    let files = try group.agreeing { group.rank == 0 ? try openRun(configuration, console) : nil }
+    let files = try openRun(configuration, group, console: console)
     let ownership = ShardOwnership(shards: train.shards, ranks: group.size)
     let run = ownership.shards(of: group.rank)
     let slices = try group.agreeing {
@@ -52,29 +50,6 @@ extension TrainJob {
     if let files { console.info("The run is in \(files.directory.path)") }
   }
 
-  /// The configuration, which has to be the same on every rank.
-  private func agreedConfiguration<C: Communicator>(_ group: C) throws -> Configuration {
-    let configuration = try group.agreeing { try loadConfiguration() }
-    let texts = try group.allGather(text: configuration.yaml())
-    guard let other = texts.firstIndex(where: { $0 != texts[0] }) else { return configuration }
-    throw Failure(.usage, "rank \(other) read another configuration than rank 0: is the file the same on every host?")
-  }
-
-  private func loadConfiguration() throws -> Configuration {
-    guard resume else {
-      return try Configuration.load(
-        file: configurationFile, overrides: overrides,
-        defaults: configurationFile == nil && data == nil ? .builtIn : Configuration())
-    }
-    guard let runDirectory else { throw Failure(.usage, "--resume needs --run DIR, the folder of the run to go on with") }
-    let started = try RunDirectory.open(runDirectory).configuration()
-    let configuration = try Configuration.load(
-      file: configurationFile, overrides: overrides,
-      defaults: configurationFile == nil ? started : Configuration())
-    try configuration.check(resuming: started)
-    return configuration
-  }
-
   private func describe<C: Communicator>(
     _ data: TrainingData, _ model: SpeakerModel, _ group: C, _ threads: Int, _ console: Console
   ) {
@@ -85,20 +60,6 @@ extension TrainJob {
       "\(model.parameterCount) parameters, \(model.encoderParameters) of them in the encoder;"
         + " \(data.shards) shards on \(group.size) \(group.size == 1 ? "process" : "processes"),"
         + " \(threads) \(threads == 1 ? "thread" : "threads") each")
-  }
-
-  /// Makes or opens the run directory; rank 0 alone.
-  private func openRun(_ configuration: Configuration, _ console: Console) throws -> RunFiles {
-    let directory = try resume ? RunDirectory.open(runDirectory!) : RunDirectory.create(at: runDirectory)
-    let lock = try directory.lock()
-    let checkpoints = directory.checkpoints(keep: configuration.train.keepCheckpoints)
-    try checkpoints.removeLeftovers()
-    try directory.write(configuration)
-    try console.log(to: directory.logFile)
-    // What a run wrote beyond its last whole checkpoint is dropped when that checkpoint has been read.
-    let step = try resume ? checkpoints.latest { _ in }?.progress.step ?? 0 : 0
-    let metrics = try MetricsLog(path: directory.metricsFile, resumingAt: step)
-    return RunFiles(directory: directory, metrics: metrics, checkpoints: checkpoints, lock: lock)
   }
 
   /// Brings the trainer to where the run begins: drawn or given weights, or the last checkpoint. Collective.
@@ -130,7 +91,9 @@ extension TrainJob {
     if !hasCheckpoint, let weights {
       try group.agreeing {
         let dead = try trainer.state.load(WeightsFile.read(weights), file: weights)
-        if !dead.isEmpty { console.info("\(weights): passed over \(dead.count) names that the model does not use") }
+        if !dead.isEmpty {
+          console.info("\(weights): passed over \(dead.count) names that the model does not use")
+        }
       }
       trainer.state.batchesTracked = 0
     }

@@ -113,15 +113,16 @@ struct TrainingLoop<C: Communicator> {
     let signals = try group.allGather(text: StopRequest.name ?? "").filter { !$0.isEmpty }
     throw Failure(
       .interrupted,
-      "stopped by \(signals.first ?? "a signal") after step \(trainer.step); it is saved, go on with --resume")
+      "stopped by \(signals.first ?? "a signal") after step \(trainer.step); it is saved, go on with --resume"
+    )
   }
 }
 
 /// What rank 0 writes to during a run.
-struct RunFiles {
-  let directory: RunDirectory
-  let metrics: MetricsLog
-  let checkpoints: CheckpointStore
+package struct RunFiles {
+  package let directory: RunDirectory
+  package let metrics: MetricsLog
+  package let checkpoints: CheckpointStore
   /// Held so that no other process writes to the run.
   let lock: RunLock
 }

@@ -22,7 +22,9 @@ final class BucketReductions<C: Communicator>: @unchecked Sendable {
   private var failure: (any Error)?
 
   init(_ communicator: C, ownership: ShardOwnership, buckets: GradientBuckets) throws {
-    reductions = try buckets.ranges.map { try OrderedReduction(communicator, ownership: ownership, range: $0) }
+    reductions = try buckets.ranges.map {
+      try OrderedReduction(communicator, ownership: ownership, range: $0)
+    }
     isComplete = buckets.ranges.map { _ in false }
   }
 

@@ -49,7 +49,8 @@ final class Exchange<C: Communicator> {
   ) throws {
     func update(_ bucket: Int) {
       clock.measure(.optimizer) {
-        optimizers[bucket].update(parameters, gradient: gradient, updates: updates, learningRate: learningRate)
+        optimizers[bucket].update(
+          parameters, gradient: gradient, updates: updates, learningRate: learningRate)
       }
     }
     guard let reductions else {
@@ -97,7 +98,8 @@ final class Exchange<C: Communicator> {
       for (optimizer, reduction) in zip(optimizers, reductions.reductions) {
         let counts = (0..<communicator.size).map { reduction.slice(of: $0).count * MemoryLayout<Float>.size }
         let mine = UnsafeBufferPointer(start: slice(optimizer), count: optimizer.range.count)
-        let bucket = UnsafeMutableBufferPointer(rebasing: communicator.rank == 0 ? all[reduction.range] : all[...])
+        let bucket = UnsafeMutableBufferPointer(
+          rebasing: communicator.rank == 0 ? all[reduction.range] : all[...])
         try communicator.gather(
           UnsafeRawBufferPointer(mine), into: UnsafeMutableRawBufferPointer(bucket), counts: counts, root: 0)
       }

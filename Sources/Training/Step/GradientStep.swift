@@ -33,6 +33,8 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   /// For each slice: the buckets of its gradient that are final, and what tells of them.
   private let finishedBuckets: UnsafeMutablePointer<Int>
   private var gradientWatches: [GradientWatch] = []
+  /// Time of the thread that exchanges.
+  let exchangeClock: PhaseClock
   /// [local shards, 4]: loss, correct, failures, requests to stop.
   private let scalarValues: UnsafeMutablePointer<Float>
   private let scalarSums: UnsafeMutablePointer<Float>
@@ -43,7 +45,8 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
 
   init(
     _ communicator: C, model: SpeakerModel, state: ModelState, shape: BatchShape, threads: Int,
-    buckets: GradientBuckets, reductions: BucketReductions<C>? = nil, keepsLogits: Bool = false, measures: Bool = false, keepsIntervals: Bool = false
+    buckets: GradientBuckets, reductions: BucketReductions<C>? = nil, keepsLogits: Bool = false,
+    measures: Bool = false, keepsIntervals: Bool = false
   ) throws(Failure) {
     let ownership = ShardOwnership(shards: shape.shards, ranks: communicator.size)
     self.communicator = communicator
@@ -53,7 +56,8 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     run = ownership.shards(of: communicator.rank)
     // A rank without shards carries an empty slice, so that it takes part in the sums of the others.
     team = ThreadTeam(workers: max(1, run.count), permits: threads)
-    sliceSum = SliceSum(communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
+    sliceSum = SliceSum(
+      communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
     scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
     let slices = max(1, run.count)
     gradients = GradientTree(
@@ -62,6 +66,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     finishedBuckets = .allocate(capacity: slices)
     finishedBuckets.initialize(repeating: 0, count: slices)
     workspaces = WorkspacePool(measures: measures, keepsIntervals: keepsIntervals)
+    exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
     scalarValues = .allocate(capacity: 4 * slices)
     scalarValues.initialize(repeating: 0, count: 4 * slices)
     scalarSums = .allocate(capacity: 4)
@@ -94,8 +99,14 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     reductions?.reset()
     finishedBuckets.update(repeating: 0, count: max(1, run.count))
     failure = nil
-    team.run { slice in self.carry(slice, step, source, dropoutSeed, isStopping) }
+    team.run { slice in
+      let workspace = workspaces.take()
+      workspace.clock.work { carry(slice, in: workspace, step, source, dropoutSeed, isStopping) }
+      workspaces.give(workspace)
+    }
+    let finished = exchangeClock.isOn ? monotonicNanoseconds() : 0
     try scalars.sum(scalarValues, into: scalarSums)
+    if exchangeClock.isOn { exchangeClock.add(.exchange, from: finished, to: monotonicNanoseconds()) }
     let failures = scalarSums[2]
     // What all ranks will not use must have gone through all the same.
     if failures > 0 || !scalarSums[0].isFinite { try reductions?.discard() }
@@ -113,14 +124,13 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
 
   /// One worker's part: the slice of its shard, forward and backward.
   private func carry(
-    _ slice: Int, _ step: Int, _ source: some SliceSource, _ dropoutSeed: UInt64?, _ isStopping: Bool
+    _ slice: Int, in workspace: Workspace, _ step: Int, _ source: some SliceSource, _ dropoutSeed: UInt64?,
+    _ isStopping: Bool
   ) {
-    let workspace = workspaces.take()
-    defer { workspaces.give(workspace) }
     let isEmpty = run.isEmpty
     let shard = run.lowerBound + slice
     let sum = BatchSum(writesStatistics: slice == 0) { [sliceSum] values, count in
-      sliceSum.reduce(values, count: count, slice: slice)
+      sliceSum.reduce(values, count: count, slice: slice, clock: workspace.clock)
     }
     var pass = Pass(
       samples: isEmpty ? 0 : shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samples,

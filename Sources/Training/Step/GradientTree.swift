@@ -90,7 +90,8 @@ final class GradientTree: @unchecked Sendable {
       let merge = merges[index]
       let parts = monitor.withLock {
         arrived[index * buckets.count + bucket] += 1
-        return arrived[index * buckets.count + bucket] < 2 ? nil : (buffers[merge.into]!, buffers[merge.from]!)
+        return arrived[index * buckets.count + bucket] < 2
+          ? nil : (buffers[merge.into]!, buffers[merge.from]!)
       }
       guard let (left, right) = parts else { return false }
       kernel_add(range.count, right + range.lowerBound, left + range.lowerBound)

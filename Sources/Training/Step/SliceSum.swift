@@ -39,7 +39,9 @@ final class SliceSum<C: Communicator>: @unchecked Sendable {
 
   /// Replaces `count` floats of local slice `slice` by their sum over all slices of all ranks. Every slice calls it
   /// with the same counts in the same order. A rank without slices takes part with one that contributes nothing.
-  func reduce(_ floats: UnsafeMutablePointer<Float>, count: Int, slice: Int) {
+  ///
+  /// - Parameter clock: the slice's, which learns what is an exchange and what is waiting for other slices.
+  func reduce(_ floats: UnsafeMutablePointer<Float>, count: Int, slice: Int, clock: PhaseClock) {
     precondition(count <= capacity, "\(count) floats in a sum of at most \(capacity)")
     var mine = 0
     let isLast = team.update {
@@ -49,13 +51,13 @@ final class SliceSum<C: Communicator>: @unchecked Sendable {
       return arrived == max(1, slices)
     }
     if isLast {
-      exchange(count)
+      clock.measure(.exchange) { exchange(count) }
       team.update {
         arrived = 0
         round += 1
       }
     } else {
-      team.pause { round != mine }
+      clock.wait { team.pause { round != mine } }
     }
     floats.update(from: result, count: count)
   }

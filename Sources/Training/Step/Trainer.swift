@@ -19,13 +19,13 @@ package final class Trainer<C: Communicator> {
   private let gradientStep: GradientStep<C>
   private let exchange: Exchange<C>
   private let learningRate: LearningRate
-  private let exchangeClock: PhaseClock
 
   /// - Parameters:
   ///   - threads: shards that this rank carries through the network at a time.
   ///   - bucketFloats: how much of the gradient is sent at once, at least, while the backward pass goes on.
   package init(
-    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int, measures: Bool = false,
+    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int,
+    measures: Bool = false,
     keepsIntervals: Bool = false, bucketFloats: Int = GradientBuckets.leastFloats
   ) throws {
     let train = configuration.train
@@ -38,16 +38,17 @@ package final class Trainer<C: Communicator> {
     let buckets =
       train.overlap && train.reduction == .ordered
       ? GradientBuckets(model.layout, leastFloats: bucketFloats) : GradientBuckets(whole: count)
-    let reductions = try train.reduction == .mpi
-      ? nil
-      : BucketReductions(
-        communicator, ownership: ShardOwnership(shards: train.shards, ranks: communicator.size), buckets: buckets)
+    let ownership = ShardOwnership(shards: train.shards, ranks: communicator.size)
+    let reductions =
+      train.reduction == .mpi
+      ? nil : try BucketReductions(communicator, ownership: ownership, buckets: buckets)
     gradientStep = try GradientStep(
       communicator, model: model, state: state, shape: configuration.batchShape, threads: threads,
-      buckets: buckets, reductions: train.overlap ? reductions : nil, measures: measures, keepsIntervals: keepsIntervals)
-    exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
-    exchange = try Exchange(
-      communicator, count: count, reductions: reductions, weightDecay: train.weightDecay, clock: exchangeClock)
+      buckets: buckets, reductions: train.overlap ? reductions : nil, measures: measures,
+      keepsIntervals: keepsIntervals)
+    exchange = Exchange(
+      communicator, count: count, reductions: reductions, weightDecay: train.weightDecay,
+      clock: gradientStep.exchangeClock)
     learningRate = LearningRate(
       peak: train.learningRate, warmupSteps: train.warmupSteps, totalSteps: train.totalSteps)
   }
@@ -56,13 +57,17 @@ package final class Trainer<C: Communicator> {
   var nextLearningRate: Double { learningRate(step) }
 
   /// Time by phase: of every worker of the pool, and of the thread that exchanges and updates.
-  var clocks: (workers: [PhaseClock], exchange: PhaseClock) { (gradientStep.clocks, exchangeClock) }
+  var clocks: (workers: [PhaseClock], exchange: PhaseClock) {
+    (gradientStep.clocks, gradientStep.exchangeClock)
+  }
 
   /// One step: gradients of the global batch, agreement that they are numbers, exchange and update.
   ///
   /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
   /// - Throws: the same failure on all ranks, before anything was changed.
-  package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
+  package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws
+    -> GradientStep<C>.Outcome
+  {
     let outcome = try gradientStep(
       step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
     guard outcome.loss.isFinite else { throw try nonFinite() }
@@ -121,7 +126,8 @@ package final class Trainer<C: Communicator> {
     try communicator.broadcast(
       UnsafeMutableRawBufferPointer(start: state.parameters, count: model.layout.count * 4), root: 0)
     try communicator.broadcast(
-      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0)
+      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0
+    )
     try withUnsafeMutableBytes(of: &state.batchesTracked) { try communicator.broadcast($0, root: 0) }
   }
 }

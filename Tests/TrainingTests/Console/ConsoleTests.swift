@@ -112,7 +112,7 @@ final class RecordedConsole {
     recorded.console.info("a")
     recorded.console.warning("b")
     recorded.console.error(Failure(.badData, "c"))
-    #expect(recorded.text("log.txt") == "[Info]: a\nwarning: b\nerror: c\n")
+    #expect(recorded.text("log.txt") == "[Info]: before the log\n[Info]: a\nwarning: b\nerror: c\n")
     #expect(throws: Failure.self) { try recorded.console.log(to: "/proc/no/log.txt") }
   }
 

@@ -57,14 +57,16 @@ struct ExchangeTests {
     #expect(try train(model, ranks: 2, steps: 6, bucketFloats: 400, from: half) == expected)
   }
 
-  @Test("a slice that cannot be read ends the step on all ranks, with buckets under way", arguments: [1, 2, 4])
+  @Test(
+    "a slice that cannot be read ends the step on all ranks, with buckets under way", arguments: [1, 2, 4])
   func failure(_ ranks: Int) throws {
     #expect(throws: Failure(.badData, "shard 3 is gone")) {
       try train(Self.models[1], ranks: ranks, bucketFloats: 100, source: MadeUpSlices(missingShard: 3))
     }
   }
 
-  @Test("a loss that is not a number ends the step on all ranks before anything has changed", arguments: [1, 3])
+  @Test(
+    "a loss that is not a number ends the step on all ranks before anything has changed", arguments: [1, 3])
   func notANumber(_ ranks: Int) throws {
     #expect {
       try train(Self.models[0], ranks: ranks, bucketFloats: 100, source: MadeUpSlices(poisonedShard: 2))
@@ -76,7 +78,8 @@ struct ExchangeTests {
 
 /// A training's end: what it would go on with.
 private func train(
-  _ model: ModelConfiguration, ranks: Int, threads: Int = 1, shards: Int = 8, steps: Int = 3, overlap: Bool = true,
+  _ model: ModelConfiguration, ranks: Int, threads: Int = 1, shards: Int = 8, steps: Int = 3,
+  overlap: Bool = true,
   bucketFloats: Int = 1 << 18, from start: Checkpoint? = nil, source: MadeUpSlices = MadeUpSlices()
 ) throws -> Checkpoint {
   KernelSet.start()
@@ -98,7 +101,8 @@ private func train(
     let snapshot = try trainer.snapshot()
     let progress = RunProgress(step: trainer.step, seed: 87, shards: shards)
     return (
-      snapshot.map { Checkpoint(progress: progress, model: $0.model, optimizer: $0.optimizer) }, trainer.weights
+      snapshot.map { Checkpoint(progress: progress, model: $0.model, optimizer: $0.optimizer) },
+      trainer.weights
     )
   }
   for (_, weights) in ends { #expect(weights == ends[0].1, "a rank has other weights than rank 0") }

@@ -1,0 +1,120 @@
+import Foundation
+import TensorFiles
+import Testing
+
+/// A small corpus, made once by the program itself.
+enum SmallCorpus {
+  static let folder = Result { try ScratchFolder() }
+
+  static let path: Result<String, any Error> = Result {
+    let path = try folder.get().path + "/data"
+    let made = try Program.run(
+      ["synthesize", "--output", path, "--speakers", "4", "--utterances", "48", "--seed", "1"])
+    try #require(made.status == 0)
+    return path
+  }
+
+  /// Arguments of a training that takes a second.
+  static func training(run: String, steps: Int = 20) throws -> [String] {
+    var arguments = ["train", "--data", try path.get(), "--run", run]
+    for setting in [
+      "total_steps=\(steps)", "warmup_steps=5", "valid_steps=10", "save_steps=10", "batch_size=8", "shards=4",
+      "segment_length=32",
+    ] { arguments += ["--set", "train.\(setting)"] }
+    return arguments
+  }
+}
+
+@Suite struct TrainTests {
+  @Test(arguments: [nil, 2]) func aRunHasItsFilesAndTheNotebooksLines(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    let outcome = try Program.run(try SmallCorpus.training(run: "\(folder.path)/run"), ranks: ranks)
+    #expect(outcome.status == 0)
+    let lines = outcome.output.split(separator: "\n").map { $0.filter { $0 != "\r" } }
+    let train =
+      #/Train: 100% 10/10 \[\d\d:\d\d<00:00, .* step/s, accuracy=\d\.\d\d, loss=\d+\.\d\d, step=20\]/#
+    let valid = #/Valid: 100% 5/5 \[\d\d:\d\d<00:00, .* uttr/s, accuracy=\d\.\d\d, loss=\d+\.\d\d\]/#
+    #expect(lines.contains("[Info]: Finish loading data!"))
+    #expect(lines.contains("[Info]: Finish creating model!"))
+    #expect(lines.contains { $0.wholeMatch(of: train) != nil })
+    #expect(lines.contains { $0.wholeMatch(of: valid) != nil })
+    #expect(
+      lines.contains { $0.wholeMatch(of: #/Step 20, best model saved\. \(accuracy=\d\.\d{4}\)/#) != nil })
+    // In a file there is nothing of a live line.
+    #expect(!outcome.output.contains("\rTrain"))
+
+    let names = try FileManager.default.subpathsOfDirectory(atPath: "\(folder.path)/run")
+    for name in [
+      "config.yaml", "metrics.jsonl", "log.txt", "best/model.safetensors",
+      "checkpoints/step-00000010/state.json", "checkpoints/step-00000020/model.safetensors",
+      "checkpoints/step-00000020/optimizer.safetensors",
+    ] { #expect(names.contains(name)) }
+    #expect(!names.contains { $0.contains(".tmp-") })
+    let log = try String(contentsOfFile: "\(folder.path)/run/log.txt", encoding: .utf8)
+    for line in lines { #expect(log.contains(line)) }
+  }
+
+  @Test(arguments: [nil, 2]) func aRunIsNotOverwritten(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    _ = try folder.file("config.yaml", "train: {seed: 1}\n")
+    let outcome = try Program.run(try SmallCorpus.training(run: folder.path), ranks: ranks)
+    #expect(outcome.status == 64)
+    #expect(
+      outcome.errorLines == [
+        "error: \(folder.path): a run is there already; go on with it by --resume, or give another --run"
+      ])
+  }
+
+  @Test(arguments: [nil, 2]) func aRunDirectoryThatCannotBeWrittenIsNamed(ranks: Int?) throws {
+    let outcome = try Program.run(try SmallCorpus.training(run: "/proc/speakerid-run"), ranks: ranks)
+    #expect(outcome.status == 74)
+    #expect(outcome.errorLines.count == 1)
+    #expect(outcome.errorLines.first?.hasPrefix("error: /proc/speakerid-run: ") == true)
+  }
+
+  @Test func aDryRunWritesNothing() throws {
+    let folder = try ScratchFolder()
+    let outcome = try Program.run(
+      try SmallCorpus.training(run: "\(folder.path)/run") + ["--dry-run"], in: folder.path)
+    #expect(outcome.status == 0)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+  }
+
+  /// SIGTERM to the one process; SIGUSR1 to mpirun, which forwards it to the ranks.
+  @Test(arguments: [(nil, SIGTERM), (2, SIGUSR1)] as [(Int?, Int32)])
+  func aSignalSavesAndTheRunGoesOn(ranks: Int?, signal: Int32) throws {
+    let folder = try ScratchFolder()
+    let run = "\(folder.path)/run"
+    let arguments = try SmallCorpus.training(run: run, steps: 1_000_000)
+    let outcome = try Program.run(arguments, ranks: ranks) { process in
+      while process.isRunning, Self.steps(run) < 12 { sched_yield() }
+      kill(process.processIdentifier, signal)
+    }
+    #expect(outcome.status == 75)
+    #expect(outcome.errorLines.count == 1)
+    #expect(outcome.errorLines.first?.contains("--resume") == true)
+    let saved = try #require(Self.latestCheckpoint(run))
+    #expect(saved >= 12)
+    #expect(try !FileManager.default.subpathsOfDirectory(atPath: run).contains { $0.contains(".tmp-") })
+
+    let resumed = try Program.run(
+      ["train", "--data", try SmallCorpus.path.get(), "--run", run, "--resume"]
+        + ["--set", "train.total_steps=\(saved + 5)"], ranks: ranks)
+    #expect(resumed.status == 0)
+    #expect(Self.latestCheckpoint(run) == saved + 5)
+  }
+
+  /// The last step in a run's metrics.
+  static func steps(_ run: String) -> Int {
+    guard let text = try? String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8),
+      let line = text.split(separator: "\n").last,
+      let json = try? JSON.parse(Array(line.utf8), name: "metrics")
+    else { return 0 }
+    return json["step"]?.int ?? 0
+  }
+
+  static func latestCheckpoint(_ run: String) -> Int? {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(run)/checkpoints")) ?? []
+    return names.compactMap { Int($0.dropFirst("step-".count)) }.max()
+  }
+}
