@@ -76,5 +76,9 @@ extension ConfigurationKey {
     integer(
       "train.keep_checkpoints", \.train.keepCheckpoints, in: 1...1_000_000, onResume: .free,
       "how many of the latest checkpoints are kept"),
+    number(
+      "train.stall_timeout", \.train.stallTimeout, "of at least 1, or 0", onResume: .free,
+      where: { $0 == 0 || $0 >= 1 },
+      "seconds after which a process that does not move is named and the run ended; 0 for never"),
   ]
 }

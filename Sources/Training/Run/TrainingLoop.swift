@@ -21,6 +21,12 @@ struct TrainingLoop<C: Communicator> {
   ///
   /// - Throws: `interrupted`, on all ranks, after a signal, when everything is saved.
   mutating func run() throws {
+    let watchdog = try Watchdog.start(group, timeout: train.stallTimeout, console: console)
+    defer { watchdog?.stop() }
+    try runToTheEnd()
+  }
+
+  private mutating func runToTheEnd() throws {
     while trainer.step < train.totalSteps {
       let end = min(train.totalSteps, (trainer.step / train.validSteps + 1) * train.validSteps)
       try runSteps(until: end)
@@ -46,7 +52,8 @@ struct TrainingLoop<C: Communicator> {
       let rate = trainer.nextLearningRate
       let outcome: GradientStep<C>.Outcome
       do {
-        outcome = try trainer.takeStep(from: slices, isStopping: StopRequest.isMade)
+        outcome = try trainer.takeStep(
+          from: WatchedSlices(slices, group.activity), isStopping: StopRequest.isMade)
       } catch {
         bar.abandon()
         throw error
@@ -78,6 +85,7 @@ struct TrainingLoop<C: Communicator> {
   }
 
   private mutating func validate() throws {
+    group.activity?.note(.validation)
     let result = try validator(trainer.state, console: console)
     let isBest = progress.best.map { result.accuracy > $0.accuracy } ?? true
     if isBest { progress.best = BestResult(accuracy: result.accuracy, step: trainer.step) }
@@ -97,6 +105,7 @@ struct TrainingLoop<C: Communicator> {
     progress.best.map { best in
       console.line("Step \(trainer.step), best model saved. (accuracy=\(fourDigits(best.accuracy)))")
     }
+    group.activity?.note(.checkpoint)
     let snapshot = try trainer.snapshot()
     var progress = progress
     progress.step = trainer.step

@@ -105,6 +105,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
       workspaces.give(workspace)
     }
     let finished = exchangeClock.isOn ? monotonicNanoseconds() : 0
+    communicator.activity?.note(.lossSum)
     try scalars.sum(scalarValues, into: scalarSums)
     if exchangeClock.isOn { exchangeClock.add(.exchange, from: finished, to: monotonicNanoseconds()) }
     let failures = scalarSums[2]

@@ -68,9 +68,11 @@ package final class Trainer<C: Communicator> {
   package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws
     -> GradientStep<C>.Outcome
   {
+    communicator.activity?.note(.computing, step: step + 1)
     let outcome = try gradientStep(
       step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
     guard outcome.loss.isFinite else { throw try nonFinite() }
+    communicator.activity?.note(.gradientExchange)
     try exchange.update(
       state.parameters, gradients: gradientStep.gradients, updates: step, learningRate: nextLearningRate)
     state.batchesTracked += 1

@@ -50,6 +50,7 @@ extension Configuration {
     c.train.reduction = .allCases.randomElement(using: &random)!
     c.train.overlap = Bool.random(using: &random)
     c.train.keepCheckpoints = Int.random(in: 1...9, using: &random)
+    c.train.stallTimeout = [0, Double.random(in: 1...1_000, using: &random)].randomElement(using: &random)!
     return c
   }
 }
