@@ -54,6 +54,7 @@ struct TrainingLoop<C: Communicator> {
       do {
         outcome = try trainer.takeStep(
           from: WatchedSlices(slices, group.activity), isStopping: StopRequest.isMade)
+        if isChecked(trainer.step) { try compareParameters() }
       } catch {
         bar.abandon()
         throw error
@@ -83,6 +84,22 @@ struct TrainingLoop<C: Communicator> {
           stepsPerSecond: stepsPerSecond))
     }
   }
+
+  // MARK: Comparing
+
+  /// Whether the ranks' parameters are compared after this step: regularly, and whenever something is to be saved.
+  private func isChecked(_ step: Int) -> Bool {
+    train.checksumSteps > 0
+      && [train.checksumSteps, train.validSteps, train.saveSteps, train.totalSteps].contains(
+        where: step.isMultiple)
+  }
+
+  private func compareParameters() throws {
+    group.activity?.note(.checksum)
+    try ParameterChecksum.compare(trainer.state, step: trainer.step, group)
+  }
+
+  // MARK: Validating and saving
 
   private mutating func validate() throws {
     group.activity?.note(.validation)
@@ -118,6 +135,7 @@ struct TrainingLoop<C: Communicator> {
   }
 
   private func stop() throws {
+    if train.checksumSteps > 0 { try compareParameters() }
     try save()
     let signals = try group.allGather(text: StopRequest.name ?? "").filter { !$0.isEmpty }
     throw Failure(
