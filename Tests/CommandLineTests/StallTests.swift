@@ -10,7 +10,7 @@ import Testing
 
   func arguments(timeout: Int) throws -> [String] {
     try SmallCorpus.training(run: run, steps: 1_000_000)
-      + ["--set", "train.stall_timeout=\(timeout)"]
+      + ["--set", "train.stall_timeout=\(timeout)", "--set", "train.checksum_steps=3"]
   }
 
   /// The process ids of the ranks that `mpirun` started, in rank order, once training has begun.
@@ -99,5 +99,40 @@ import Testing
     }
     #expect(outcome.status == 75, "\(outcome.errors)")
     #expect(outcome.errorLines.first?.contains("stopped by SIGUSR1") == true, "\(outcome.errors)")
+  }
+}
+
+/// A disk that takes no more, played by a limit on the size of a file.
+@Suite struct FullDiskTests {
+  @Test(arguments: [nil, 2]) func aSaveThatFailsEndsTheRunAndLeavesEarlierCheckpoints(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    let run = "\(folder.path)/run"
+    // Moments of 6 MB, beyond what a process may write in one file; MPI's shared memory takes 4.
+    let wide = ["--set", "model.encoder.feedforward=4096"]
+    let first = try Program.run(try SmallCorpus.training(run: run, steps: 10) + wide, ranks: ranks)
+    try #require(first.status == 0, "\(first.errors)")
+    let saved = try FileManager.default.subpathsOfDirectory(atPath: "\(run)/checkpoints").sorted()
+
+    let script = try folder.file(
+      "limited", "#!/bin/sh\ntrap '' XFSZ\nulimit -f 9216\nexec \"\(Program.path)\" \"$@\"\n")
+    chmod(script, 0o755)
+    let second = try Program.run(
+      [
+        "train", "--data", try SmallCorpus.path.get(), "--run", run, "--resume", "--set",
+        "train.total_steps=100000",
+      ],
+      ranks: ranks, program: script)
+    #expect(second.status == 74, "\(second.errors)")
+    #expect(second.errorLines.count == 1, "\(second.errors)")
+    #expect(second.errorLines.first?.contains("File too large") == true, "\(second.errors)")
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: "\(run)/checkpoints").sorted() == saved)
+
+    let third = try Program.run(
+      [
+        "train", "--data", try SmallCorpus.path.get(), "--run", run, "--resume", "--set",
+        "train.total_steps=20",
+      ],
+      ranks: ranks)
+    #expect(third.status == 0, "\(third.errors)")
   }
 }

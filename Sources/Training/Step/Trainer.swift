@@ -98,9 +98,12 @@ package final class Trainer<C: Communicator> {
   // MARK: The state
 
   /// Everything a checkpoint needs but the progress, on rank 0; `nil` elsewhere. Collective.
-  package func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? {
+  package func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? { try copy()?.tensors() }
+
+  /// The same as plain copies of memory, for another thread to make tensors of. Collective.
+  func copy() throws -> TrainerCopy? {
     guard let (moment, variance) = try exchange.gatherMoments() else { return nil }
-    return (state.stateDict(), OptimizerState(moment: moment, variance: variance).tensors(model.layout))
+    return TrainerCopy(state: state.copy(), optimizer: OptimizerState(moment: moment, variance: variance))
   }
 
   /// Goes on from a checkpoint, which only rank 0 has. Collective.
@@ -131,6 +134,16 @@ package final class Trainer<C: Communicator> {
       UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0
     )
     try withUnsafeMutableBytes(of: &state.batchesTracked) { try communicator.broadcast($0, root: 0) }
+  }
+}
+
+/// What a trainer's state was at the end of a step.
+struct TrainerCopy: Sendable {
+  let state: ModelState
+  let optimizer: OptimizerState
+
+  func tensors() -> (model: NamedTensors, optimizer: NamedTensors) {
+    (state.stateDict(), optimizer.tensors(state.layout))
   }
 }
 
