@@ -32,8 +32,14 @@ public struct TrainConfiguration: Equatable, Sendable {
   public var shards = 8
   /// How gradients are summed.
   public var reduction: Reduction = .ordered
+  /// Whether gradients are sent while the backward pass still runs; the same bits either way.
+  public var overlap = true
   /// How many of the latest checkpoints are kept.
   public var keepCheckpoints = 3
+  /// Seconds after which a process that does not move ends the run; 0 for never.
+  public var stallTimeout = 60.0
+  /// Steps between two comparisons of the parameters of all ranks; 0 for none.
+  public var checksumSteps = 1_000
 
   /// The homework's training.
   public init() {}
