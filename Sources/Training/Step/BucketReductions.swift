@@ -21,14 +21,17 @@ final class BucketReductions<C: Communicator>: @unchecked Sendable {
   /// What went wrong on a worker's thread, for ``finish(_:into:)`` to throw.
   private var failure: (any Error)?
 
-  init(_ communicator: C, ownership: ShardOwnership, buckets: GradientBuckets) throws {
+  init(
+    _ communicator: C, ownership: ShardOwnership, buckets: GradientBuckets,
+    precision: NodePrecision = .float32
+  ) throws {
     reductions = try buckets.ranges.map {
-      try OrderedReduction(communicator, ownership: ownership, range: $0)
+      try OrderedReduction(communicator, ownership: ownership, range: $0, precision: precision)
     }
     isComplete = buckets.ranges.map { _ in false }
   }
 
-  /// Begins a step.
+  /// Ends a step, after the last ``finish(_:into:)``.
   func reset() {
     for bucket in isComplete.indices { isComplete[bucket] = false }
     started = 0
@@ -74,5 +77,6 @@ final class BucketReductions<C: Communicator>: @unchecked Sendable {
   func discard() throws {
     if let failure { throw failure }
     for reduction in reductions { try reduction.wait() }
+    reset()
   }
 }

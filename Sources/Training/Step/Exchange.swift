@@ -65,6 +65,7 @@ final class Exchange<C: Communicator> {
       try timed { try reduction.startGather(parameters) }
     }
     communicator.activity?.note(.parameterGather)
+    reductions.reset()
     try timed { for reduction in reductions.reductions { try reduction.finishGather() } }
   }
 

@@ -45,7 +45,8 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
 
   init(
     _ communicator: C, model: SpeakerModel, state: ModelState, shape: BatchShape, threads: Int,
-    buckets: GradientBuckets, reductions: BucketReductions<C>? = nil, keepsLogits: Bool = false,
+    buckets: GradientBuckets, precision: NodePrecision = .float32, reductions: BucketReductions<C>? = nil,
+    keepsLogits: Bool = false,
     measures: Bool = false, keepsIntervals: Bool = false
   ) throws(Failure) {
     let ownership = ShardOwnership(shards: shape.shards, ranks: communicator.size)
@@ -61,7 +62,8 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
     let slices = max(1, run.count)
     gradients = GradientTree(
-      count: model.layout.trainedCount, buckets: buckets, run: run, in: ShardTree(shards: shape.shards))
+      count: model.layout.trainedCount, buckets: buckets, run: run, in: ShardTree(shards: shape.shards),
+      precision: precision)
     self.reductions = reductions
     finishedBuckets = .allocate(capacity: slices)
     finishedBuckets.initialize(repeating: 0, count: slices)
@@ -96,7 +98,6 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     step: Int, source: some SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
   ) throws -> Outcome {
     gradients.reset()
-    reductions?.reset()
     finishedBuckets.update(repeating: 0, count: max(1, run.count))
     failure = nil
     team.run { slice in

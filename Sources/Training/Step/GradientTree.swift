@@ -16,6 +16,7 @@ final class GradientTree: @unchecked Sendable {
   private(set) var roots: [UnsafePointer<Float>] = []
 
   private let count: Int
+  private let precision: NodePrecision
   private let monitor = Monitor()
   private let leaves: Int
   private let merges: [ShardTree.Merge]
@@ -37,8 +38,13 @@ final class GradientTree: @unchecked Sendable {
   ///   - count: elements of a gradient.
   ///   - run: this rank's shards. Without any it has one leaf all the same, the empty slice, and no roots.
   ///   - tree: the tree over all shards.
-  init(count: Int, buckets: GradientBuckets, run: Range<Int>, in tree: ShardTree) {
+  ///   - precision: what every node of it is rounded to, leaves too.
+  init(
+    count: Int, buckets: GradientBuckets, run: Range<Int>, in tree: ShardTree,
+    precision: NodePrecision = .float32
+  ) {
     self.count = count
+    self.precision = precision
     self.buckets = buckets.ranges
     leaves = max(1, run.count)
     let merges = tree.merges(of: run.map { $0..<$0 + 1 })
@@ -85,6 +91,7 @@ final class GradientTree: @unchecked Sendable {
   /// - Returns: whether the bucket is complete now in all of ``roots``.
   func finish(_ bucket: Int, of shard: Int) -> Bool {
     let range = buckets[bucket]
+    round(shard, range)
     var done = shard
     while let index = consumers[done] {
       let merge = merges[index]
@@ -94,7 +101,7 @@ final class GradientTree: @unchecked Sendable {
           ? nil : (buffers[merge.into]!, buffers[merge.from]!)
       }
       guard let (left, right) = parts else { return false }
-      kernel_add(range.count, right + range.lowerBound, left + range.lowerBound)
+      add(right + range.lowerBound, to: left + range.lowerBound, count: range.count)
       monitor.withLock {
         added[index] += 1
         guard added[index] == buckets.count else { return }
@@ -109,6 +116,19 @@ final class GradientTree: @unchecked Sendable {
       // All leaves have their buffers by now, and the slots of the roots keep them.
       if roots.isEmpty { for slot in rootSlots { roots.append(UnsafePointer(buffers[slot]!)) } }
       return true
+    }
+  }
+
+  private func round(_ leaf: Int, _ range: Range<Int>) {
+    guard precision == .bfloat16 else { return }
+    let gradient = monitor.withLock { buffers[leaf]! }
+    BFloat16.round(gradient + range.lowerBound, count: range.count)
+  }
+
+  private func add(_ right: UnsafePointer<Float>, to left: UnsafeMutablePointer<Float>, count: Int) {
+    switch precision {
+    case .float32: kernel_add(count, right, left)
+    case .bfloat16: BFloat16.add(UnsafePointer(left), right, into: left, count: count)
     }
   }
 

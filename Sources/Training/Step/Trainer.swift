@@ -25,8 +25,7 @@ package final class Trainer<C: Communicator> {
   ///   - bucketFloats: how much of the gradient is sent at once, at least, while the backward pass goes on.
   package init(
     _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int,
-    measures: Bool = false,
-    keepsIntervals: Bool = false, bucketFloats: Int = GradientBuckets.leastFloats
+    measures: Bool = false, keepsIntervals: Bool = false, bucketFloats: Int = GradientBuckets.leastFloats
   ) throws {
     let train = configuration.train
     self.communicator = communicator
@@ -41,11 +40,13 @@ package final class Trainer<C: Communicator> {
     let ownership = ShardOwnership(shards: train.shards, ranks: communicator.size)
     let reductions =
       train.reduction == .mpi
-      ? nil : try BucketReductions(communicator, ownership: ownership, buckets: buckets)
+      ? nil
+      : try BucketReductions(
+        communicator, ownership: ownership, buckets: buckets, precision: train.exchange.precision)
     gradientStep = try GradientStep(
       communicator, model: model, state: state, shape: configuration.batchShape, threads: threads,
-      buckets: buckets, reductions: train.overlap ? reductions : nil, measures: measures,
-      keepsIntervals: keepsIntervals)
+      buckets: buckets, precision: train.exchange.precision, reductions: train.overlap ? reductions : nil,
+      measures: measures, keepsIntervals: keepsIntervals)
     exchange = Exchange(
       communicator, count: count, reductions: reductions, weightDecay: train.weightDecay,
       clock: gradientStep.exchangeClock)
@@ -152,5 +153,15 @@ extension Configuration {
   package var batchShape: BatchShape {
     BatchShape(
       samplesPerShard: train.batchSize / train.shards, frames: train.segmentLength, shards: train.shards)
+  }
+}
+
+extension TrainConfiguration.Exchange {
+  /// What the nodes of the gradient's tree are rounded to, so that they lose nothing on the wire.
+  var precision: NodePrecision {
+    switch self {
+    case .f32: .float32
+    case .bf16: .bfloat16
+    }
   }
 }

@@ -42,6 +42,18 @@ struct ExchangeTests {
     }
   }
 
+  @Test("bfloat16 on the wire: other bits than floats, the same on any number of ranks", arguments: models)
+  func sameBitsInHalves(_ model: ModelConfiguration) throws {
+    let expected = try train(model, ranks: 1, overlap: false, exchange: .bf16)
+    #expect(try train(model, ranks: 1) != expected)
+    for ranks in [1, 2, 3, 4, 8] {
+      for bucketFloats in [1, 300, 1 << 18] {
+        let found = try train(model, ranks: ranks, bucketFloats: bucketFloats, exchange: .bf16)
+        #expect(found == expected, "\(ranks) ranks, buckets of \(bucketFloats)")
+      }
+    }
+  }
+
   @Test("ranks without a shard take part", arguments: models)
   func emptyRanks(_ model: ModelConfiguration) throws {
     let expected = try train(model, ranks: 1, shards: 2)
@@ -80,7 +92,8 @@ struct ExchangeTests {
 private func train(
   _ model: ModelConfiguration, ranks: Int, threads: Int = 1, shards: Int = 8, steps: Int = 3,
   overlap: Bool = true,
-  bucketFloats: Int = 1 << 18, from start: Checkpoint? = nil, source: MadeUpSlices = MadeUpSlices()
+  bucketFloats: Int = 1 << 18, exchange: TrainConfiguration.Exchange = .f32, from start: Checkpoint? = nil,
+  source: MadeUpSlices = MadeUpSlices()
 ) throws -> Checkpoint {
   KernelSet.start()
   var configuration = Configuration()
@@ -91,6 +104,7 @@ private func train(
   configuration.train.warmupSteps = 1
   configuration.train.totalSteps = 10
   configuration.train.overlap = overlap
+  configuration.train.exchange = exchange
   let network = try SpeakerModel(model, speakers: 5)
   let prepared = configuration
   let ends = try ThreadGroup.run(size: ranks) { group in
