@@ -110,17 +110,20 @@ extension ModelConfiguration {
     }
     try require(dModel >= 1, "model.d_model must be at least 1, not \(dModel)")
     try require(encoder.layers >= 1, "model.encoder.layers must be at least 1, not \(encoder.layers)")
-    try require(encoder.feedforward >= 1, "model.encoder.feedforward must be at least 1, not \(encoder.feedforward)")
+    try require(
+      encoder.feedforward >= 1, "model.encoder.feedforward must be at least 1, not \(encoder.feedforward)")
     let divisors = (1...max(1, dModel)).filter { dModel % $0 == 0 }.map(String.init).joined(separator: ", ")
     try require(
       encoder.heads >= 1 && dModel % encoder.heads == 0,
-      "model.encoder.heads must divide model.d_model: \(encoder.heads) does not divide \(dModel); these do: \(divisors)")
+      "model.encoder.heads must divide model.d_model: \(encoder.heads) does not divide \(dModel); these do: \(divisors)"
+    )
     try require(
       encoder.kernel >= 1 && encoder.kernel % 2 == 1,
       "model.encoder.kernel must be an odd number of frames, not \(encoder.kernel)")
     try require(
       encoder.dropout >= 0 && encoder.dropout < 1,
       "model.encoder.dropout must be at least 0 and less than 1, not \(encoder.dropout)")
-    try require(pooling.attention >= 1, "model.pooling.attention must be at least 1, not \(pooling.attention)")
+    try require(
+      pooling.attention >= 1, "model.pooling.attention must be at least 1, not \(pooling.attention)")
   }
 }

@@ -96,7 +96,8 @@ public struct Pass {
       withUnsafeBytes(of: stream.key) { key in
         withUnsafeBytes(of: stream.origin) { origin in
           kernel_keep_mask(
-            key.bindMemory(to: UInt32.self).baseAddress!, origin.bindMemory(to: UInt32.self).baseAddress!, threshold,
+            key.bindMemory(to: UInt32.self).baseAddress!, origin.bindMemory(to: UInt32.self).baseAddress!,
+            threshold,
             count, keep)
         }
       }

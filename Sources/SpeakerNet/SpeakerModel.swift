@@ -36,7 +36,8 @@ public struct SpeakerModel: Sendable {
     if let limit = configuration.encoder.parameterLimit, encoderParameters >= limit {
       throw Failure(
         .usage,
-        "model.encoder.parameter_limit: the encoder has \(encoderParameters) parameters, which is not under \(limit)")
+        "model.encoder.parameter_limit: the encoder has \(encoderParameters) parameters, which is not under \(limit)"
+      )
     }
     pooling = Pooling(configuration.pooling, width: width, in: &layout)
     head = Head(configuration, speakers: speakers, in: &layout)

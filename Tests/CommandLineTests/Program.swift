@@ -60,6 +60,10 @@ enum Program {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = files[0]
     process.standardError = files[1]
+    // Threads of the test runner hold signals back, and what they start would too.
+    var none = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, nil)
     try process.run()
     meanwhile(process)
     process.waitUntilExit()

@@ -85,7 +85,7 @@ enum SmallCorpus {
   func aSignalSavesAndTheRunGoesOn(ranks: Int?, signal: Int32) throws {
     let folder = try ScratchFolder()
     let run = "\(folder.path)/run"
-    let arguments = try SmallCorpus.training(run: run, steps: 1_000_000)
+    let arguments = try SmallCorpus.training(run: run, steps: 5_000)
     let outcome = try Program.run(arguments, ranks: ranks) { process in
       while process.isRunning, Self.steps(run) < 12 { sched_yield() }
       kill(process.processIdentifier, signal)

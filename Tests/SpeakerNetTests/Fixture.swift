@@ -5,7 +5,8 @@ import TensorFiles
 
 /// One of PyTorch's answers, and a model with its parameters.
 struct Fixture {
-  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+    "Fixtures")
 
   /// Every fixture's name.
   static let names: [String] = {
@@ -40,7 +41,10 @@ struct Fixture {
   }
 
   func tensors(below prefix: String) -> NamedTensors {
-    NamedTensors(tensors.filter { $0.name.hasPrefix(prefix) }.map { (String($0.name.dropFirst(prefix.count)), $0.tensor) })
+    NamedTensors(
+      tensors.filter { $0.name.hasPrefix(prefix) }.map {
+        (String($0.name.dropFirst(prefix.count)), $0.tensor)
+      })
   }
 
   func values(_ name: String) throws -> [Float] {
@@ -50,7 +54,9 @@ struct Fixture {
   /// Elements of a tensor that no float32 program reproduces (see the fixtures' README).
   func noise(_ name: String) throws -> Range<Int> {
     let json = try JSON.parse(Array((tensors.metadata["noise"] ?? "{}").utf8), name: name)
-    guard let range = json[name]?.array, let start = range[0].int, let end = range[1].int else { return 0..<0 }
+    guard let range = json[name]?.array, let start = range[0].int, let end = range[1].int else {
+      return 0..<0
+    }
     return start..<end
   }
 
@@ -67,7 +73,9 @@ struct Fixture {
   }
 
   /// One forward and backward pass over the whole batch as a single slice.
-  func gradients(_ state: ModelState, _ workspace: Workspace) -> (loss: Float, logits: [Float], gradients: [Float]) {
+  func gradients(_ state: ModelState, _ workspace: Workspace) -> (
+    loss: Float, logits: [Float], gradients: [Float]
+  ) {
     var gradients = [Float](repeating: .nan, count: model.layout.trainedCount)
     let (loss, logits) = gradients.withUnsafeMutableBufferPointer { buffer in
       var pass = Pass(
@@ -76,7 +84,10 @@ struct Fixture {
       let input = pass.matrix(samples * frames, SpeakerModel.melBands)
       mels.withUnsafeBufferPointer { input.base.update(from: $0.baseAddress!, count: $0.count) }
       let (logits, result) = model.gradients(input, labels: labels, &pass)
-      return (Float(result.loss / Double(samples)), Array(UnsafeBufferPointer(start: logits.base, count: logits.count)))
+      return (
+        Float(result.loss / Double(samples)),
+        Array(UnsafeBufferPointer(start: logits.base, count: logits.count))
+      )
     }
     state.batchesTracked += 1
     return (loss, logits, gradients)

@@ -3,7 +3,7 @@ import TensorCore
 
 /// The conformer's convolution module with its residual:
 /// `x + drop(pointwise(silu(batchNorm(depthwise(glu(pointwise(norm x)))))))`.
-struct ConformerConvolution: Layer {
+package struct ConformerConvolution: Layer {
   let norm: LayerNorm
   let pointwise1: Linear
   let gate: GatedLinearUnit
@@ -12,7 +12,7 @@ struct ConformerConvolution: Layer {
   let pointwise2: Linear
   let dropout: Float
 
-  init(_ name: String, width: Int, kernel: Int, dropout: Float, in layout: inout ParameterLayout) {
+  package init(_ name: String, width: Int, kernel: Int, dropout: Float, in layout: inout ParameterLayout) {
     norm = LayerNorm("\(name).layer_norm", width: width, in: &layout)
     pointwise1 = Self.pointwise("\(name).sequential.0", inputs: width, outputs: 2 * width, in: &layout)
     gate = GatedLinearUnit(bias: pointwise1.bias)
@@ -31,7 +31,7 @@ struct ConformerConvolution: Layer {
     return Linear(weight: weight, bias: layout.add("\(name).bias", [outputs], .uniform(bound: bound)))
   }
 
-  func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let n_ND = norm.forward(x_ND, &pass)
     pass.save(n_ND)
     let gated_ND = gate.forward(pointwise1.product(n_ND, &pass), &pass)
@@ -44,7 +44,7 @@ struct ConformerConvolution: Layer {
     return pass.residual(x_ND, branch: projected_ND, pointwise2.bias!, probability: dropout)
   }
 
-  func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let dprojected_ND = pass.branchGradient(dy_ND, pointwise2.bias!, probability: dropout)
     let a_ND = pass.restore()
     let b_ND = pass.restore()

@@ -2,19 +2,20 @@ import CKernels
 import TensorCore
 
 /// The conformer's half-step feed-forward: `x + ½ · drop(linear(drop(silu(linear(norm x)))))`.
-struct ConformerFeedForward: Layer {
+package struct ConformerFeedForward: Layer {
   let norm: LayerNorm
   let linear1: Linear, linear2: Linear
   let dropout: Float
 
-  init(_ name: String, width: Int, feedforward: Int, dropout: Float, in layout: inout ParameterLayout) {
+  package init(_ name: String, width: Int, feedforward: Int, dropout: Float, in layout: inout ParameterLayout)
+  {
     norm = LayerNorm("\(name).sequential.0", width: width, in: &layout)
     linear1 = Linear("\(name).sequential.1", inputs: width, outputs: feedforward, in: &layout)
     linear2 = Linear("\(name).sequential.4", inputs: feedforward, outputs: width, in: &layout)
     self.dropout = dropout
   }
 
-  func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let n_ND = norm.forward(x_ND, &pass)
     let h_NF = linear1.product(n_ND, &pass)
     let a_NF = pass.matrix(h_NF.rows, h_NF.columns)
@@ -30,7 +31,7 @@ struct ConformerFeedForward: Layer {
     return pass.residual(x_ND, branch: f_ND, linear2.bias!, factor: 0.5, probability: dropout)
   }
 
-  func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let df_ND = pass.branchGradient(dy_ND, linear2.bias!, factor: 0.5, probability: dropout)
     let a_NF = pass.restore()
     let h_NF = pass.restore()

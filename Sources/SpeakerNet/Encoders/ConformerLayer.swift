@@ -2,7 +2,7 @@ import TensorCore
 
 /// A layer of torchaudio's `Conformer` (Gulati et al., arXiv 2005.08100): half a feed-forward, attention, the
 /// convolution module, half a feed-forward, LayerNorm.
-public struct ConformerLayer: Layer {
+package struct ConformerLayer: Layer {
   let feedForward1: ConformerFeedForward
   let attentionNorm: LayerNorm
   let attention: Attention
@@ -11,7 +11,7 @@ public struct ConformerLayer: Layer {
   let finalNorm: LayerNorm
   let dropout: Float
 
-  init(
+  package init(
     _ name: String, width: Int, _ encoder: ModelConfiguration.Encoder, in layout: inout ParameterLayout
   ) {
     dropout = encoder.dropout
@@ -27,7 +27,7 @@ public struct ConformerLayer: Layer {
     finalNorm = LayerNorm("\(name).final_layer_norm", width: width, in: &layout)
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let h_ND = feedForward1.forward(x_ND, &pass)
     let attended_ND = attention.forward(attentionNorm.forward(h_ND, &pass), &pass)
     let residual_ND = pass.residual(h_ND, branch: attended_ND, attention.outputBias, probability: dropout)
@@ -35,7 +35,7 @@ public struct ConformerLayer: Layer {
     return finalNorm.forward(feedForward2.forward(convolved_ND, &pass), &pass)
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let dconvolved_ND = feedForward2.backward(finalNorm.backward(dy_ND, &pass), &pass)
     let dresidual_ND = convolution.backward(dconvolved_ND, &pass)
     let dattended_ND = pass.branchGradient(dresidual_ND, attention.outputBias, probability: dropout)

@@ -4,7 +4,7 @@ import TensorCore
 ///
 /// `x = Norm1(attention(x) + x)`; `x = Norm2(x + drop(feedforward(x)))`; then a gated convolution branch
 /// `x = drop(Norm3(linear2(relu(linear1(glu(conv1d x)))) + x))`.
-public struct ConvTransformerLayer: Layer {
+package struct ConvTransformerLayer: Layer {
   let attention: Attention
   let norm1: LayerNorm, norm2: LayerNorm, norm3: LayerNorm
   let feedForward1: Linear, feedForward2: Linear
@@ -13,7 +13,9 @@ public struct ConvTransformerLayer: Layer {
   let linear1: Linear, linear2: Linear
   let dropout: Float
 
-  init(_ name: String, width: Int, _ encoder: ModelConfiguration.Encoder, in layout: inout ParameterLayout) {
+  package init(
+    _ name: String, width: Int, _ encoder: ModelConfiguration.Encoder, in layout: inout ParameterLayout
+  ) {
     let hidden = encoder.feedforward
     attention = Attention(
       separate: "\(name).enc_self_attn", width: width, heads: encoder.heads, dropout: 0, in: &layout)
@@ -28,7 +30,7 @@ public struct ConvTransformerLayer: Layer {
     dropout = encoder.dropout
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let attended_ND = attention.forward(x_ND, &pass)
     let h_ND = norm1.addingForward(x_ND, branch: attended_ND, attention.outputBias, probability: 0, &pass)
     let fed_ND = hiddenForward(feedForward1, feedForward2, h_ND, &pass)
@@ -40,7 +42,7 @@ public struct ConvTransformerLayer: Layer {
     return y_ND
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     pass.dropoutBackward(dy_ND, probability: dropout)
     let (dr_ND, dbranch_ND) = norm3.addingBackward(dy_ND, linear2.bias!, probability: 0, &pass)
     let dgated_ND = hiddenBackward(linear1, linear2, dbranch_ND, &pass)
@@ -53,7 +55,8 @@ public struct ConvTransformerLayer: Layer {
   }
 
   /// `second(relu(first x))` before the second bias.
-  private func hiddenForward(_ first: Linear, _ second: Linear, _ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  private func hiddenForward(_ first: Linear, _ second: Linear, _ x_ND: Matrix, _ pass: inout Pass) -> Matrix
+  {
     let hidden_NF = first.product(x_ND, &pass)
     pass.biasReLUDropout(hidden_NF, first.bias!, probability: 0)
     pass.save(x_ND)
@@ -61,7 +64,9 @@ public struct ConvTransformerLayer: Layer {
     return second.product(hidden_NF, &pass)
   }
 
-  private func hiddenBackward(_ first: Linear, _ second: Linear, _ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  private func hiddenBackward(_ first: Linear, _ second: Linear, _ dy_ND: Matrix, _ pass: inout Pass)
+    -> Matrix
+  {
     let hidden_NF = pass.restore()
     let x_ND = pass.restore()
     second.weightGradient(dy_ND, hidden_NF, &pass)

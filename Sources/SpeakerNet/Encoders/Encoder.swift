@@ -1,14 +1,14 @@
 import TensorCore
 
 /// The encoders of the five reports. A new one is a file of its own and a case here.
-public enum Encoder: Layer {
+package enum Encoder: Layer {
   case transformer(Stack<TransformerLayer>)
   case conformer(Stack<ConformerLayer>)
   case sharedTransformer(Repeated<SharedTransformerLayer>)
   case convTransformer(Repeated<ConvTransformerLayer>)
 
   /// Registers the encoder's parameters under the names of the reports' modules.
-  init(_ encoder: ModelConfiguration.Encoder, width: Int, in layout: inout ParameterLayout) {
+  package init(_ encoder: ModelConfiguration.Encoder, width: Int, in layout: inout ParameterLayout) {
     switch encoder.kind {
     case .transformer: self = .transformer(Self.transformer(encoder, width: width, in: &layout))
     case .conformer:
@@ -47,11 +47,13 @@ public enum Encoder: Layer {
   private static func repeated<Element: Layer>(
     _ layer: Element, _ times: Int, in layout: inout ParameterLayout
   ) -> Repeated<Element> {
-    for index in 1..<max(1, times) { layout.alias(prefix: "encoder.layers.\(index).", of: "encoder.layers.0.") }
+    for index in 1..<max(1, times) {
+      layout.alias(prefix: "encoder.layers.\(index).", of: "encoder.layers.0.")
+    }
     return Repeated(layer: layer, times: times)
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     switch self {
     case .transformer(let stack): stack.forward(x_ND, &pass)
     case .conformer(let stack): stack.forward(x_ND, &pass)
@@ -60,7 +62,7 @@ public enum Encoder: Layer {
     }
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     switch self {
     case .transformer(let stack): stack.backward(dy_ND, &pass)
     case .conformer(let stack): stack.backward(dy_ND, &pass)

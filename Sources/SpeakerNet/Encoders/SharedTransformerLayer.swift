@@ -4,13 +4,15 @@ import TensorCore
 ///
 /// `x = drop(Norm1(attention(x) + x))`, `x = drop(feedforward(x))` without a residual. `Norm2` is stored and
 /// counted but never used, so it never gets a gradient.
-public struct SharedTransformerLayer: Layer {
+package struct SharedTransformerLayer: Layer {
   let attention: Attention
   let norm1: LayerNorm
   let linear1: Linear, linear2: Linear
   let dropout: Float
 
-  init(_ name: String, width: Int, _ encoder: ModelConfiguration.Encoder, in layout: inout ParameterLayout) {
+  package init(
+    _ name: String, width: Int, _ encoder: ModelConfiguration.Encoder, in layout: inout ParameterLayout
+  ) {
     attention = Attention(
       separate: "\(name).enc_self_attn", width: width, heads: encoder.heads, dropout: 0, in: &layout)
     norm1 = LayerNorm("\(name).Norm1", width: width, in: &layout)
@@ -21,7 +23,7 @@ public struct SharedTransformerLayer: Layer {
     dropout = encoder.dropout
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let attended_ND = attention.forward(x_ND, &pass)
     let h_ND = norm1.addingForward(x_ND, branch: attended_ND, attention.outputBias, probability: 0, &pass)
     pass.dropout(h_ND, probability: dropout)
@@ -35,7 +37,7 @@ public struct SharedTransformerLayer: Layer {
     return y_ND
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     pass.dropoutBackward(dy_ND, probability: dropout)
     pass.addBiasGradient(of: linear2.bias!, from: dy_ND)
     let hidden_NF = pass.restore()

@@ -1,16 +1,18 @@
 import TensorCore
 
 /// Layers one after another, each with weights of its own.
-public struct Stack<Element: Layer>: Layer {
+package struct Stack<Element: Layer>: Layer {
   let layers: [Element]
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package init(layers: [Element]) { self.layers = layers }
+
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     var x_ND = x_ND
     for layer in layers { x_ND = pass.scoped(resultLike: x_ND) { layer.forward(x_ND, &$0) } }
     return x_ND
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     var dy_ND = dy_ND
     for layer in layers.reversed() { dy_ND = pass.scopedBackward(like: dy_ND) { layer.backward(dy_ND, &$0) } }
     return dy_ND
@@ -20,17 +22,22 @@ public struct Stack<Element: Layer>: Layer {
 /// One layer applied several times with the same weights, as report 004 puts one object into a list.
 ///
 /// The weights' gradients are summed in a fixed order: that of the last application first.
-public struct Repeated<Element: Layer>: Layer {
+package struct Repeated<Element: Layer>: Layer {
   let layer: Element
   let times: Int
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package init(layer: Element, times: Int) {
+    self.layer = layer
+    self.times = times
+  }
+
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     var x_ND = x_ND
     for _ in 0..<times { x_ND = pass.scoped(resultLike: x_ND) { layer.forward(x_ND, &$0) } }
     return x_ND
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     var dy_ND = dy_ND
     for _ in 0..<times {
       dy_ND = pass.scopedBackward(like: dy_ND) { layer.backward(dy_ND, &$0) }

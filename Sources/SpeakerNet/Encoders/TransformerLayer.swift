@@ -3,13 +3,15 @@ import TensorCore
 /// PyTorch's `nn.TransformerEncoderLayer`, post-norm with ReLU.
 ///
 /// `x = norm1(x + drop(attention(x)))`, `x = norm2(x + drop(linear2(drop(relu(linear1 x)))))`
-public struct TransformerLayer: Layer {
+package struct TransformerLayer: Layer {
   let attention: Attention
   let linear1: Linear, linear2: Linear
   let norm1: LayerNorm, norm2: LayerNorm
   let dropout: Float
 
-  init(_ name: String, width: Int, heads: Int, feedforward: Int, dropout: Float, in layout: inout ParameterLayout) {
+  package init(
+    _ name: String, width: Int, heads: Int, feedforward: Int, dropout: Float, in layout: inout ParameterLayout
+  ) {
     attention = Attention(
       multihead: "\(name).self_attn", width: width, heads: heads, dropout: dropout, in: &layout)
     linear1 = Linear("\(name).linear1", inputs: width, outputs: feedforward, in: &layout)
@@ -19,7 +21,7 @@ public struct TransformerLayer: Layer {
     self.dropout = dropout
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let attended_ND = attention.forward(x_ND, &pass)
     let h_ND = norm1.addingForward(
       x_ND, branch: attended_ND, attention.outputBias, probability: dropout, &pass)
@@ -31,7 +33,7 @@ public struct TransformerLayer: Layer {
     return norm2.addingForward(h_ND, branch: projected_ND, linear2.bias!, probability: dropout, &pass)
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let (dh_ND, dprojected_ND) = norm2.addingBackward(dy_ND, linear2.bias!, probability: dropout, &pass)
     let hidden_NF = pass.restore()
     let h_ND = pass.restore()

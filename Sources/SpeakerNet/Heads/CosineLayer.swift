@@ -3,17 +3,17 @@ import TensorCore
 
 /// `y = scale · cos(x, weight_c)`: rows of x and of the weight divided by their lengths, no bias. The last layer
 /// under AM-softmax (Wang, Cheng, Liu and Liu, arXiv 1801.05599).
-struct CosineLayer: Layer {
+package struct CosineLayer: Layer {
   /// [C, D]
   let weight: Parameter
   let scale: Float
 
-  init(_ name: String, inputs: Int, outputs: Int, scale: Float, in layout: inout ParameterLayout) {
+  package init(_ name: String, inputs: Int, outputs: Int, scale: Float, in layout: inout ParameterLayout) {
     weight = layout.add("\(name).weight", [outputs, inputs], .uniform(bound: 1 / Float(inputs).squareRoot()))
     self.scale = scale
   }
 
-  func forward(_ x_BD: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_BD: Matrix, _ pass: inout Pass) -> Matrix {
     let unit_BD = normalized(x_BD, &pass)
     let unitWeight_CD = normalized(pass[weight], &pass)
     let y_BC = pass.matrix(x_BD.rows, weight.rows)
@@ -22,7 +22,7 @@ struct CosineLayer: Layer {
     return y_BC
   }
 
-  func backward(_ dy_BC: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_BC: Matrix, _ pass: inout Pass) -> Matrix {
     let weightLengths_C = pass.restore(), unitWeight_CD = pass.restore()
     let lengths_B = pass.restore(), unit_BD = pass.restore()
     kernel_scale(dy_BC.count, scale, dy_BC.base, dy_BC.base)

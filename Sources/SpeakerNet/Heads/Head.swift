@@ -2,7 +2,7 @@ import CKernels
 import TensorCore
 
 /// From the pooled vector to one logit a speaker: e_BD → y_BC. Two parts, the first of which may be missing.
-public struct Head: Layer {
+package struct Head: Layer {
   private let hidden: Hidden
   private let output: Output
 
@@ -18,7 +18,7 @@ public struct Head: Layer {
     case cosine(CosineLayer)
   }
 
-  init(_ model: ModelConfiguration, speakers: Int, in layout: inout ParameterLayout) {
+  package init(_ model: ModelConfiguration, speakers: Int, in layout: inout ParameterLayout) {
     let width = model.dModel
     func perceptron(_ layout: inout ParameterLayout) -> Linear {
       Linear("pred_layer.0", inputs: width, outputs: width, in: &layout)
@@ -38,7 +38,7 @@ public struct Head: Layer {
     }
   }
 
-  public func forward(_ e_BD: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ e_BD: Matrix, _ pass: inout Pass) -> Matrix {
     let h_BD = hiddenForward(e_BD, &pass)
     switch output {
     case .linear(let layer): return layer.forward(h_BD, &pass)
@@ -46,7 +46,7 @@ public struct Head: Layer {
     }
   }
 
-  public func backward(_ dy_BC: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_BC: Matrix, _ pass: inout Pass) -> Matrix {
     switch output {
     case .linear(let layer): return hiddenBackward(layer.backward(dy_BC, &pass), &pass)
     case .cosine(let layer): return hiddenBackward(layer.backward(dy_BC, &pass), &pass)

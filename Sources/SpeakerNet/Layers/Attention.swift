@@ -6,7 +6,7 @@ import TensorCore
 /// `softmax(q kᵀ / √(D/H)) v` for each head, then the output projection. The projections of queries, keys and
 /// values are one product with a packed [3D, D] weight: PyTorch's `in_proj_weight`, or three weights that were
 /// registered one after another.
-public struct Attention: Sendable {
+package struct Attention: Sendable {
   /// Query rows whose scores are computed at a time in evaluation, so that a long utterance needs no T × T matrix.
   private static let evaluationRows = 256
 
@@ -20,7 +20,7 @@ public struct Attention: Sendable {
   let output: Linear
 
   /// `nn.MultiheadAttention`: `name.in_proj_weight`, `name.in_proj_bias`, `name.out_proj.{weight,bias}`.
-  public init(
+  package init(
     multihead name: String, width: Int, heads: Int, dropout: Float, in layout: inout ParameterLayout
   ) {
     // Xavier's bound of the packed matrix; biases start at zero.
@@ -36,7 +36,7 @@ public struct Attention: Sendable {
   }
 
   /// Report 004's attention: `name.{q,k,v}.weight` without bias and `name.out.{weight,bias}`.
-  public init(
+  package init(
     separate name: String, width: Int, heads: Int, dropout: Float, in layout: inout ParameterLayout
   ) {
     let query = Linear("\(name).q", inputs: width, outputs: width, hasBias: false, in: &layout)
@@ -59,12 +59,12 @@ public struct Attention: Sendable {
   }
 
   /// The bias that the result of ``forward(_:_:)`` still lacks.
-  var outputBias: Parameter { output.bias! }
+  package var outputBias: Parameter { output.bias! }
 
   private var temperature: Float { 1 / Float(headWidth).squareRoot() }
 
   /// The attention's output before its bias.
-  func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let qkv_N3D = projection.product(x_ND, &pass)
     if let bias = projection.bias { pass.addBias(bias, to: qkv_N3D) }
     let context_ND = pass.matrix(x_ND.rows, x_ND.columns)
@@ -80,7 +80,7 @@ public struct Attention: Sendable {
   }
 
   /// The input's gradient is added to `dx`; `dy` is the gradient of what ``forward(_:_:)`` returned.
-  func backward(_ dy_ND: Matrix, addingTo dx_ND: Matrix, _ pass: inout Pass) {
+  package func backward(_ dy_ND: Matrix, addingTo dx_ND: Matrix, _ pass: inout Pass) {
     let context_ND = pass.restore()
     output.weightGradient(dy_ND, context_ND, &pass)
     let dcontext_ND = output.inputGradient(dy_ND, &pass)
@@ -142,7 +142,8 @@ public struct Attention: Sendable {
   }
 
   private func attendBackward(
-    _ dcontext: Matrix, _ weights: Matrix, _ keep: UnsafeMutablePointer<UInt8>?, _ qkv: Matrix, _ dqkv: Matrix,
+    _ dcontext: Matrix, _ weights: Matrix, _ keep: UnsafeMutablePointer<UInt8>?, _ qkv: Matrix,
+    _ dqkv: Matrix,
     _ pass: inout Pass
   ) {
     let T = pass.frames

@@ -6,22 +6,22 @@ import TensorCore
 /// Statistics and their gradients are summed over the slices of the batch in the one fixed order, so any number
 /// of ranks gives the bits of a single process. The variance is taken around the mean, which costs a second sum
 /// and cancels nothing. Running statistics take the unbiased variance with momentum 0.1, as PyTorch's do.
-public struct BatchNorm: Layer {
+package struct BatchNorm: Layer {
   static let epsilon: Float = 1e-5
   static let momentum: Float = 0.1
 
   /// γ and β, [D].
-  public let weight: Parameter, bias: Parameter
+  package let weight: Parameter, bias: Parameter
   let mean: Buffer, variance: Buffer
 
   /// Registers `name.{weight,bias}` and the running statistics.
-  public init(_ name: String, width: Int, in layout: inout ParameterLayout) {
+  package init(_ name: String, width: Int, in layout: inout ParameterLayout) {
     weight = layout.add("\(name).weight", [width], .ones)
     bias = layout.add("\(name).bias", [width], .zeros)
     (mean, variance) = layout.addStatistics(name, channels: width)
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let D = x_ND.columns
     let mean_D = pass.matrix(1, D)
     let rstd_D = pass.matrix(1, D)
@@ -44,7 +44,7 @@ public struct BatchNorm: Layer {
     return y_ND
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let D = dy_ND.columns
     let rstd_D = pass.restore()
     let xhat_ND = pass.restore()
@@ -61,7 +61,8 @@ public struct BatchNorm: Layer {
     pass.clock.measure(.normalization) {
       kernel_scale(2 * D, 1 / Float(globalRows(dy_ND, pass)), sums_2D.base, sums_2D.base)
       kernel_batch_norm_backward(
-        dy_ND.rows, D, xhat_ND.base, rstd_D.base, pass[weight].base, sums_2D.base + D, sums_2D.base, dy_ND.base,
+        dy_ND.rows, D, xhat_ND.base, rstd_D.base, pass[weight].base, sums_2D.base + D, sums_2D.base,
+        dy_ND.base,
         dy_ND.base)
     }
     return dy_ND

@@ -4,23 +4,25 @@ import TensorCore
 /// Convolution of width 3 over time without bias, padded by a frame of zeros: `Conv1d(I, O, 3, padding: 1)`.
 ///
 /// Each frame with its neighbours is a row of 3·I numbers, so the convolution is one product.
-public struct Convolution3: Layer {
+package struct Convolution3: Layer {
   /// [O, I, 3], a matrix [O, I·3].
-  public let weight: Parameter
+  package let weight: Parameter
   private let inputs: Int
 
   /// Registers `name.weight`, drawn as `nn.Conv1d` draws it.
-  public init(_ name: String, inputs: Int, outputs: Int, in layout: inout ParameterLayout) {
-    weight = layout.add("\(name).weight", [outputs, inputs, 3], .uniform(bound: 1 / Float(3 * inputs).squareRoot()))
+  package init(_ name: String, inputs: Int, outputs: Int, in layout: inout ParameterLayout) {
+    weight = layout.add(
+      "\(name).weight", [outputs, inputs, 3], .uniform(bound: 1 / Float(3 * inputs).squareRoot()))
     self.inputs = inputs
   }
 
-  public func forward(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
     let windows_N3I = pass.matrix(x_NI.rows, 3 * inputs)
     let T = pass.frames
     pass.clock.measure(.convolution) {
       for sample in 0..<pass.samples {
-        kernel_windows3(T, inputs, x_NI.base + sample * T * inputs, windows_N3I.base + sample * T * 3 * inputs)
+        kernel_windows3(
+          T, inputs, x_NI.base + sample * T * inputs, windows_N3I.base + sample * T * 3 * inputs)
       }
     }
     let y_NO = pass.matrix(x_NI.rows, weight.rows)
@@ -30,7 +32,7 @@ public struct Convolution3: Layer {
     return y_NO
   }
 
-  public func backward(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
     let windows_N3I = pass.restore()
     let dweight_O3I = pass.matrix(weight.rows, 3 * inputs)
     let dwindows_N3I = pass.matrix(dy_NO.rows, 3 * inputs)

@@ -4,20 +4,20 @@ import TensorCore
 /// Depthwise convolution over time: each channel by its own filter, "same" padding with zeros.
 ///
 /// `y[t, c] = bias[c] + Σ_k weight[c, k] · x[t + k - K/2, c]`; PyTorch's `Conv1d(d, d, K, groups: d)` on [T, d].
-public struct DepthwiseConvolution: Layer {
+package struct DepthwiseConvolution: Layer {
   /// [D, 1, K], a matrix [D, K], and [D].
-  public let weight: Parameter, bias: Parameter
+  package let weight: Parameter, bias: Parameter
   let kernel: Int
 
   /// Registers `name.weight` and `name.bias`, drawn as `nn.Conv1d` draws them. `kernel` is odd.
-  public init(_ name: String, width: Int, kernel: Int, in layout: inout ParameterLayout) {
+  package init(_ name: String, width: Int, kernel: Int, in layout: inout ParameterLayout) {
     let bound = 1 / Float(kernel).squareRoot()
     weight = layout.add("\(name).weight", [width, 1, kernel], .uniform(bound: bound))
     bias = layout.add("\(name).bias", [width], .uniform(bound: bound))
     self.kernel = kernel
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let T = pass.frames, D = x_ND.columns
     let y_ND = pass.matrix(x_ND.rows, D)
     // One padded copy a sample, kept: the weight's gradient reads it.
@@ -34,7 +34,7 @@ public struct DepthwiseConvolution: Layer {
     return y_ND
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let T = pass.frames, D = dy_ND.columns
     let padded = pass.restore()
     pass.addBiasGradient(of: bias, from: dy_ND)

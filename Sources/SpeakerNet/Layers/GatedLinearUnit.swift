@@ -2,12 +2,14 @@ import CKernels
 import TensorCore
 
 /// `y = a ∘ σ(b)` for x = [a, b] side by side, after adding a bias (Dauphin et al., arXiv 1612.08083).
-struct GatedLinearUnit: Sendable {
+package struct GatedLinearUnit: Sendable {
   /// The bias of the product before it, [2D]; none where that has none.
   let bias: Parameter?
 
+  package init(bias: Parameter?) { self.bias = bias }
+
   /// x_N2D, which keeps its bias, to y_ND.
-  func forward(_ x_N2D: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_N2D: Matrix, _ pass: inout Pass) -> Matrix {
     let y_ND = pass.matrix(x_N2D.rows, x_N2D.columns / 2)
     let bias_2D = bias.map { pass[$0].base }
     pass.clock.measure(.activation) {
@@ -18,7 +20,7 @@ struct GatedLinearUnit: Sendable {
   }
 
   /// The gradient before the bias, [N, 2D].
-  func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let x_N2D = pass.restore()
     let dx_N2D = pass.matrix(x_N2D.rows, x_N2D.columns)
     let dbias_2D = bias.map { pass.gradient(of: $0).base }

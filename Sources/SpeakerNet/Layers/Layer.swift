@@ -8,7 +8,7 @@ import TensorCore
 /// `backward` is called once after `forward`, in the reverse order of the layers, so that what was saved last is
 /// restored first. It may overwrite `dy`, adds to or writes the gradients of the layer's parameters, and returns
 /// the gradient of its input.
-public protocol Layer: Sendable {
+package protocol Layer: Sendable {
   /// The output for the input `x`, which is not changed.
   func forward(_ x: Matrix, _ pass: inout Pass) -> Matrix
   /// The input's gradient from the output's.

@@ -3,18 +3,18 @@ import TensorCore
 
 /// `y = (x - mean) / √(variance + 1e-5) ∘ weight + bias`, each row by its own statistics
 /// (Ba, Kiros and Hinton, arXiv 1607.06450).
-public struct LayerNorm: Layer {
+package struct LayerNorm: Layer {
   static let epsilon: Float = 1e-5
   /// γ and β, [D].
-  public let weight: Parameter, bias: Parameter
+  package let weight: Parameter, bias: Parameter
 
   /// Registers `name.weight` at one and `name.bias` at zero.
-  public init(_ name: String, width: Int, in layout: inout ParameterLayout) {
+  package init(_ name: String, width: Int, in layout: inout ParameterLayout) {
     weight = layout.add("\(name).weight", [width], .ones)
     bias = layout.add("\(name).bias", [width], .zeros)
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let y_ND = pass.matrix(x_ND.rows, x_ND.columns)
     let xhat_ND = pass.matrix(x_ND.rows, x_ND.columns)
     let rstd_N = pass.matrix(1, x_ND.rows)
@@ -28,7 +28,7 @@ public struct LayerNorm: Layer {
     return y_ND
   }
 
-  public func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let rstd_N = pass.restore()
     let xhat_ND = pass.restore()
     pass.clock.measure(.normalization) {
@@ -40,7 +40,7 @@ public struct LayerNorm: Layer {
   }
 
   /// `LayerNorm(x + dropout(branch + branchBias))` in one pass over the memory; the branch's is used up.
-  func addingForward(
+  package func addingForward(
     _ x_ND: Matrix, branch: Matrix, _ branchBias: Parameter, probability: Float, _ pass: inout Pass
   ) -> Matrix {
     let y_ND = pass.matrix(x_ND.rows, x_ND.columns)
@@ -57,7 +57,7 @@ public struct LayerNorm: Layer {
   }
 
   /// The gradients of `x` (in dy's memory) and of the branch; adds those of the parameters and the branch's bias.
-  func addingBackward(
+  package func addingBackward(
     _ dy_ND: Matrix, _ branchBias: Parameter, probability: Float, _ pass: inout Pass
   ) -> (dx: Matrix, dbranch: Matrix) {
     let dx_ND = backward(dy_ND, &pass)

@@ -5,14 +5,14 @@ import TensorCore
 ///
 /// Encoders mostly use its parts: the product alone, whose bias joins the pass that follows it over the same
 /// memory, and the two products of the backward pass.
-public struct Linear: Layer {
+package struct Linear: Layer {
   /// [O, I]
-  public let weight: Parameter
+  package let weight: Parameter
   /// [O], or none.
-  public let bias: Parameter?
+  package let bias: Parameter?
 
   /// Registers `name.weight` and, unless `hasBias` is false, `name.bias`, drawn as `nn.Linear` draws them.
-  public init(
+  package init(
     _ name: String, inputs: Int, outputs: Int, hasBias: Bool = true, in layout: inout ParameterLayout
   ) {
     let bound = 1 / Float(inputs).squareRoot()
@@ -21,19 +21,19 @@ public struct Linear: Layer {
   }
 
   /// A layer over parameters that are registered elsewhere.
-  init(weight: Parameter, bias: Parameter?) {
+  package init(weight: Parameter, bias: Parameter?) {
     self.weight = weight
     self.bias = bias
   }
 
-  public func forward(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
     let y_NO = product(x_NI, &pass)
     if let bias { pass.addBias(bias, to: y_NO) }
     pass.save(x_NI)
     return y_NO
   }
 
-  public func backward(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
     let x_NI = pass.restore()
     if let bias { pass.addBiasGradient(of: bias, from: dy_NO) }
     weightGradient(dy_NO, x_NI, &pass)

@@ -38,7 +38,8 @@ public final class ModelState: @unchecked Sendable {
     for entry in layout.entries {
       let values = parameters + entry.parameter.offset
       if let original = entry.copyOf {
-        values.update(from: parameters + layout.entries[original].parameter.offset, count: entry.parameter.count)
+        values.update(
+          from: parameters + layout.entries[original].parameter.offset, count: entry.parameter.count)
         continue
       }
       switch entry.initialization {

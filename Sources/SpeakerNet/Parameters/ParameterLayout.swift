@@ -128,7 +128,8 @@ public struct ParameterLayout: Sendable {
       let entry = entries[index]
       let placed = Parameter(index: index, offset: count, rows: 1, columns: entry.parameter.columns)
       entries[index] = Entry(
-        name: entry.name, shape: entry.shape, parameter: placed, initialization: entry.initialization, copyOf: nil,
+        name: entry.name, shape: entry.shape, parameter: placed, initialization: entry.initialization,
+        copyOf: nil,
         isTrained: false)
       count += placed.count
     }

@@ -5,23 +5,23 @@ import TensorCore
 /// Hernando, arXiv 2008.01077).
 ///
 /// The score is `Linear(D → 1)`, or, with a hidden projection, `Linear(A → 1)(tanh(Linear(D → A) x))`.
-public struct AttentivePooling: Layer {
+package struct AttentivePooling: Layer {
   private let projection: Linear?
   private let score: Linear
 
   /// `sap`: the score is a linear function, registered under `score`.
-  init(score: String, width: Int, in layout: inout ParameterLayout) {
+  package init(score: String, width: Int, in layout: inout ParameterLayout) {
     projection = nil
     self.score = Linear(score, inputs: width, outputs: 1, in: &layout)
   }
 
   /// `sap_full` with A = `hidden`: `attention_pooling.{attention_proj, score}`.
-  init(hidden: Int, width: Int, in layout: inout ParameterLayout) {
+  package init(hidden: Int, width: Int, in layout: inout ParameterLayout) {
     projection = Linear("attention_pooling.attention_proj", inputs: width, outputs: hidden, in: &layout)
     score = Linear("attention_pooling.score", inputs: hidden, outputs: 1, in: &layout)
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     pass.save(x_ND)
     var scored = x_ND
     if let projection {
@@ -49,7 +49,7 @@ public struct AttentivePooling: Layer {
     return e_BD
   }
 
-  public func backward(_ de_BD: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ de_BD: Matrix, _ pass: inout Pass) -> Matrix {
     let weights_BT = pass.restore()
     let hidden = projection.map { _ in pass.restore() }
     let x_ND = pass.restore()

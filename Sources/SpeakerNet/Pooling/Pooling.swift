@@ -2,11 +2,11 @@ import CKernels
 import TensorCore
 
 /// From the frames of each sample to one vector: x_ND → e_BD.
-public enum Pooling: Layer {
+package enum Pooling: Layer {
   case mean(MeanPooling)
   case attentive(AttentivePooling)
 
-  init(_ pooling: ModelConfiguration.Pooling, width: Int, in layout: inout ParameterLayout) {
+  package init(_ pooling: ModelConfiguration.Pooling, width: Int, in layout: inout ParameterLayout) {
     switch pooling.kind {
     case .mean: self = .mean(MeanPooling())
     case .sap:
@@ -18,14 +18,14 @@ public enum Pooling: Layer {
     }
   }
 
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     switch self {
     case .mean(let pooling): pooling.forward(x_ND, &pass)
     case .attentive(let pooling): pooling.forward(x_ND, &pass)
     }
   }
 
-  public func backward(_ de_BD: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ de_BD: Matrix, _ pass: inout Pass) -> Matrix {
     switch self {
     case .mean(let pooling): pooling.backward(de_BD, &pass)
     case .attentive(let pooling): pooling.backward(de_BD, &pass)
@@ -34,8 +34,8 @@ public enum Pooling: Layer {
 }
 
 /// The mean over the frames.
-public struct MeanPooling: Layer {
-  public func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+package struct MeanPooling: Layer {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let e_BD = pass.matrix(pass.samples, x_ND.columns)
     pass.clock.measure(.other) {
       kernel_mean_rows(pass.samples, pass.frames, x_ND.columns, x_ND.base, e_BD.base)
@@ -43,7 +43,7 @@ public struct MeanPooling: Layer {
     return e_BD
   }
 
-  public func backward(_ de_BD: Matrix, _ pass: inout Pass) -> Matrix {
+  package func backward(_ de_BD: Matrix, _ pass: inout Pass) -> Matrix {
     let dx_ND = pass.matrix(pass.rows, de_BD.columns)
     pass.clock.measure(.other) {
       kernel_mean_rows_backward(pass.samples, pass.frames, de_BD.columns, de_BD.base, dx_ND.base)

@@ -11,7 +11,8 @@ enum BuiltInCorpus {
   /// Where it is kept: `$XDG_CACHE_HOME/speakerid-dist`, or `~/.cache/speakerid-dist`.
   static var directory: String {
     let environment = ProcessInfo.processInfo.environment
-    let cache = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? "\(NSHomeDirectory())/.cache"
+    let cache =
+      environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? "\(NSHomeDirectory())/.cache"
     return "\(cache)/speakerid-dist/corpus-\(speakers)x\(utterances)-seed\(seed)"
   }
 
@@ -45,7 +46,8 @@ enum Synthesis {
 
   /// Writes some of the corpus's utterances.
   static func write(
-    _ synthesizer: CorpusSynthesizer, _ utterances: Range<Int>, to directory: String, threads: Int, console: Console
+    _ synthesizer: CorpusSynthesizer, _ utterances: Range<Int>, to directory: String, threads: Int,
+    console: Console
   ) throws {
     let bar = console.progress("Synthesize", unit: "uttr", total: utterances.count)
     for start in stride(from: utterances.lowerBound, to: utterances.upperBound, by: block) {

@@ -63,7 +63,9 @@ struct Validator<C: Communicator> {
             shown = now
           }
         ) { item, workspace in
-          try evaluate(work[item], state, workspace) { position, outcome in outcomes[place[position]] = outcome }
+          try evaluate(work[item], state, workspace) { position, outcome in
+            outcomes[place[position]] = outcome
+          }
         }
       }
       return try collect(UnsafeRawBufferPointer(outcomes), ownership)
@@ -91,7 +93,8 @@ struct Validator<C: Communicator> {
       case .wholeUtterances: data.corpus.utterances[utterances[0]].frames
       }
     var pass = Pass(
-      samples: utterances.count, frames: frames, globalSamples: utterances.count, mode: .evaluation, state: state,
+      samples: utterances.count, frames: frames, globalSamples: utterances.count, mode: .evaluation,
+      state: state,
       gradients: nil, workspace: workspace)
     let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
     let reader = SegmentReader(corpus: data.corpus, length: frames)

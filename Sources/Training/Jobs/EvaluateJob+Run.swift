@@ -26,7 +26,8 @@ extension EvaluateJob {
     let result = try validator(trained.state, console: console)
     if json {
       let object: JSON = [
-        "accuracy": .number(result.accuracy), "loss": .number(result.loss), "utterances": .integer(result.utterances),
+        "accuracy": .number(result.accuracy), "loss": .number(result.loss),
+        "utterances": .integer(result.utterances),
         "whole": .bool(whole), "weights": .string(trained.file),
       ]
       try console.result(object.serialized())

@@ -8,7 +8,8 @@ extension GradientsJob {
   /// One forward and backward pass over a given batch, as a training step computes it, dropout off.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
     let trained = try TrainedModel(
-      .file(weights: weights, configuration: configurationFile), overrides: overrides, group, note: console.info)
+      .file(weights: weights, configuration: configurationFile), overrides: overrides, group,
+      note: console.info)
     let threads = try ThreadCount.resolve(threads, group)
     KernelSet.start()
     let batch = try group.agreeing {
@@ -62,7 +63,8 @@ extension GradientsJob {
     var all = [Float](repeating: 0, count: group.rank == 0 ? shape.samples * speakers : 0)
     try all.withUnsafeMutableBytes {
       try group.gather(
-        UnsafeRawBufferPointer(start: pass.logits, count: counts[group.rank]), into: $0, counts: counts, root: 0)
+        UnsafeRawBufferPointer(start: pass.logits, count: counts[group.rank]), into: $0, counts: counts,
+        root: 0)
     }
     return group.rank == 0 ? all : nil
   }
@@ -80,16 +82,20 @@ private struct GivenBatch {
     let labelTensor = try tensors.tensor("labels", in: file)
     let shape = melTensor.shape
     guard shape.count == 3, shape[2] == SpeakerModel.melBands, shape[0] > 0, shape[1] > 0 else {
-      throw Failure(.badData, "\(file): mels has shape \(shape), expected [samples, frames, \(SpeakerModel.melBands)]")
+      throw Failure(
+        .badData, "\(file): mels has shape \(shape), expected [samples, frames, \(SpeakerModel.melBands)]")
     }
     guard labelTensor.shape == [shape[0]] else {
       throw Failure(.badData, "\(file): labels has shape \(labelTensor.shape), expected [\(shape[0])]")
     }
     mels = try melTensor.float32Values()
-    guard mels.allSatisfy(\.isFinite) else { throw Failure(.badData, "\(file): mels holds a value that is not finite") }
+    guard mels.allSatisfy(\.isFinite) else {
+      throw Failure(.badData, "\(file): mels holds a value that is not finite")
+    }
     labels = try labelTensor.int64Values().map { label in
       guard (0..<Int64(speakers)).contains(label) else {
-        throw Failure(.badData, "\(file): label \(label) is not one of the \(speakers) speakers of the weights")
+        throw Failure(
+          .badData, "\(file): label \(label) is not one of the \(speakers) speakers of the weights")
       }
       return Int32(label)
     }

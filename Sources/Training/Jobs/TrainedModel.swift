@@ -34,7 +34,8 @@ struct TrainedModel {
     guard speakers != model.speakers else { return }
     throw Failure(
       .badData,
-      "\(directory) has \(speakers) speakers, but \(file) was trained on \(model.speakers): is it the data of another run?")
+      "\(directory) has \(speakers) speakers, but \(file) was trained on \(model.speakers): is it the data of another run?"
+    )
   }
 
   private static func read(
@@ -43,17 +44,22 @@ struct TrainedModel {
     switch source {
     case .file(let weights, let configuration):
       return (
-        try Configuration.load(file: configuration, overrides: overrides), try WeightsFile.read(weights), weights
+        try Configuration.load(file: configuration, overrides: overrides), try WeightsFile.read(weights),
+        weights
       )
     case .run(let path):
       let run = try RunDirectory.open(path)
       let configuration = try Configuration.load(file: run.configurationFile, overrides: overrides)
-      if let (weights, _) = try BestWeights.load(run: run) { return (configuration, weights, run.bestModelFile) }
+      if let (weights, _) = try BestWeights.load(run: run) {
+        return (configuration, weights, run.bestModelFile)
+      }
       let store = run.checkpoints(keep: configuration.train.keepCheckpoints)
       guard let checkpoint = try store.latest(warn: { _ in }) else {
         throw Failure(.missingInput, "\(path): the run has neither best weights nor a checkpoint yet")
       }
-      return (configuration, checkpoint.model, "\(store.path(step: checkpoint.progress.step))/model.safetensors")
+      return (
+        configuration, checkpoint.model, "\(store.path(step: checkpoint.progress.step))/model.safetensors"
+      )
     }
   }
 
@@ -63,7 +69,8 @@ struct TrainedModel {
   ) throws -> Int {
     let name = "\(model.head.outputName).weight"
     guard let shape = weights[name]?.shape, shape.count == 2 else {
-      throw Failure(.badData, "\(file): expected the head's matrix \(name); is this the file of another model?")
+      throw Failure(
+        .badData, "\(file): expected the head's matrix \(name); is this the file of another model?")
     }
     return shape[0]
   }

@@ -50,8 +50,12 @@ extension FileSystem {
   /// Checks that a file of that name can be written: its folder is there and lets us write.
   static func checkWritable(_ path: String) throws {
     let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    guard isFolder(folder) else { throw Failure(.inputOutput, "\(path): there is no folder \(folder) to write it in") }
-    guard !isFolder(path) else { throw Failure(.inputOutput, "\(path): a folder is in the place of the file to write") }
+    guard isFolder(folder) else {
+      throw Failure(.inputOutput, "\(path): there is no folder \(folder) to write it in")
+    }
+    guard !isFolder(path) else {
+      throw Failure(.inputOutput, "\(path): a folder is in the place of the file to write")
+    }
     guard access(folder, W_OK) == 0 else { throw failure(path, "it cannot be written") }
   }
 }

@@ -13,12 +13,17 @@ public enum StopRequest {
   public static func install() {
     // The flag is made here, not in the handler: making a global is not async-signal-safe.
     clear()
+    var signals = sigset_t()
+    sigemptyset(&signals)
     for number in [SIGTERM, SIGUSR1, SIGINT] {
+      sigaddset(&signals, number)
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { StopRequest.note($0) }
       action.sa_flags = SA_RESTART
       sigaction(number, &action, nil)
     }
+    // Whoever started the process may have held them back.
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
   /// Whether a signal has come.

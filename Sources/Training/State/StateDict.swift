@@ -14,14 +14,20 @@ extension ModelState {
       pairs.append((entry.name, tensor(parameters + entry.parameter.offset, shape: entry.shape)))
     }
     for entry in layout.statistics {
-      pairs.append(("\(entry.prefix).running_mean", tensor(statistics + entry.mean.offset, shape: [entry.mean.count])))
       pairs.append(
-        ("\(entry.prefix).running_var", tensor(statistics + entry.variance.offset, shape: [entry.variance.count])))
+        ("\(entry.prefix).running_mean", tensor(statistics + entry.mean.offset, shape: [entry.mean.count])))
+      pairs.append(
+        (
+          "\(entry.prefix).running_var",
+          tensor(statistics + entry.variance.offset, shape: [entry.variance.count])
+        ))
       pairs.append(("\(entry.prefix).num_batches_tracked", Tensor(int64: [batchesTracked], shape: [])))
     }
     if repeatingShared {
       let stored = NamedTensors(pairs)
-      for alias in layout.aliases { if let tensor = stored[alias.stored] { pairs.append((alias.name, tensor)) } }
+      for alias in layout.aliases {
+        if let tensor = stored[alias.stored] { pairs.append((alias.name, tensor)) }
+      }
     }
     return NamedTensors(pairs)
   }
@@ -60,15 +66,25 @@ extension ModelState {
       used.insert(name)
     }
     let others = tensors.names.filter { !used.contains($0) }
-    for name in others where !isDead(name) {
-      throw Failure(.badData, "\(file): the model has no \(name); is this the file of another model?")
+    for name in others {
+      if let stored = layout.aliases.first(where: { $0.name == name })?.stored {
+        guard tensors[name] == tensors[stored] else {
+          throw Failure(
+            .badData, "\(file): \(name) is not equal to \(stored), but in this model its layers share their weights")
+        }
+      } else if !isUnusedEncoder(name) {
+        throw Failure(.badData, "\(file): the model has no \(name); is this the file of another model?")
+      }
     }
     return others
   }
 
-  /// A repeated name of a shared weight, or a part of an encoder that the notebook's `forward` does not use.
-  private func isDead(_ name: String) -> Bool {
-    layout.aliases.contains { $0.name == name } || name.hasPrefix("encoder_layer.") || name.hasPrefix("encoder.")
+  /// Whether a name belongs to an encoder that the notebook's `forward` does not use: the template `encoder_layer`
+  /// beside the `encoder` of its copies, or the other way round. In a model that has that encoder it is used.
+  private func isUnusedEncoder(_ name: String) -> Bool {
+    ["encoder_layer.", "encoder."].contains { prefix in
+      name.hasPrefix(prefix) && !layout.entries.contains { $0.name.hasPrefix(prefix) }
+    }
   }
 
   private func tensor(_ values: UnsafePointer<Float>, shape: [Int]) -> Tensor {

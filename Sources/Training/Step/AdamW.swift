@@ -36,12 +36,14 @@ package final class AdamW {
   ///   - gradient: the gradient of element `range.lowerBound`.
   ///   - updates: updates made before this one.
   package func update(
-    _ parameters: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, updates: Int, learningRate: Double
+    _ parameters: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, updates: Int,
+    learningRate: Double
   ) {
     let t = Double(updates + 1)
     kernel_adamw(
       range.count, Float(learningRate), Float(weightDecay), Float(Self.beta1), Float(Self.beta2),
-      Float(Self.epsilon), Float(1 - pow(Self.beta1, t)), Float((1 - pow(Self.beta2, t)).squareRoot()), gradient,
+      Float(Self.epsilon), Float(1 - pow(Self.beta1, t)), Float((1 - pow(Self.beta2, t)).squareRoot()),
+      gradient,
       moment, variance, parameters + range.lowerBound)
   }
 }

@@ -89,7 +89,8 @@ final class Exchange<C: Communicator> {
     var all = [Float](repeating: 0, count: communicator.rank == 0 ? count : 0)
     try all.withUnsafeMutableBytes {
       try communicator.gather(
-        UnsafeRawBufferPointer(start: slice, count: counts[communicator.rank]), into: $0, counts: counts, root: 0)
+        UnsafeRawBufferPointer(start: slice, count: counts[communicator.rank]), into: $0, counts: counts,
+        root: 0)
     }
     return communicator.rank == 0 ? all : nil
   }

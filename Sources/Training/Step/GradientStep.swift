@@ -5,15 +5,15 @@ import TensorCore
 
 /// The first half of a step: every local shard's slice through the network and back, the gradients summed into this
 /// rank's roots, the loss and the accuracy of the whole batch known to every rank.
-final class GradientStep<C: Communicator>: @unchecked Sendable {
+package final class GradientStep<C: Communicator>: @unchecked Sendable {
   // Unchecked: workers touch their own workspaces, and what they share is locked where it lives.
 
   /// What all ranks agree on before they update.
-  struct Outcome: Sendable {
+  package struct Outcome: Sendable {
     /// Mean over the global batch.
-    let loss: Float
+    package let loss: Float
     /// Fraction of the global batch.
-    let accuracy: Float
+    package let accuracy: Float
     /// Whether any rank wants to stop after this step.
     let isStopping: Bool
   }
@@ -50,7 +50,8 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
     run = ownership.shards(of: communicator.rank)
     // A rank without shards carries an empty slice, so that it takes part in the sums of the others.
     team = ThreadTeam(workers: max(1, run.count), permits: threads)
-    sliceSum = SliceSum(communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
+    sliceSum = SliceSum(
+      communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
     scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
     let slices = max(1, run.count)
     gradients = GradientTree(

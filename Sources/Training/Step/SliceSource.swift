@@ -1,7 +1,7 @@
 import Diagnostics
 
 /// Where the slices of a global batch come from.
-protocol SliceSource: Sendable {
+package protocol SliceSource: Sendable {
   /// Fills the slice of one shard: `mels` [samples, frames, 40] and `labels` [samples]. Called from several threads,
   /// each for a shard of its own.
   func fill(
@@ -10,14 +10,14 @@ protocol SliceSource: Sendable {
 }
 
 /// The shape of a global batch: `shards` equal slices.
-struct BatchShape: Sendable, Equatable {
+package struct BatchShape: Sendable, Equatable {
   /// Samples of a slice.
-  let samplesPerShard: Int
+  package let samplesPerShard: Int
   /// Frames of a sample.
-  let frames: Int
+  package let frames: Int
   /// Slices.
-  let shards: Int
+  package let shards: Int
 
   /// Samples of the global batch.
-  var samples: Int { samplesPerShard * shards }
+  package var samples: Int { samplesPerShard * shards }
 }

@@ -8,7 +8,7 @@ import TensorFiles
 ///
 /// The state is (steps done, parameters, running statistics, moments); everything random is a function of the step,
 /// so a run goes on from a checkpoint bit for bit, on any number of ranks and threads.
-final class Trainer<C: Communicator> {
+package final class Trainer<C: Communicator> {
   let configuration: Configuration
   let model: SpeakerModel
   let state: ModelState
@@ -21,8 +21,9 @@ final class Trainer<C: Communicator> {
   private let learningRate: LearningRate
 
   /// - Parameter threads: shards that this rank carries through the network at a time.
-  init(
-    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int, measures: Bool = false,
+  package init(
+    _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int,
+    measures: Bool = false,
     keepsIntervals: Bool = false
   ) throws {
     let train = configuration.train
@@ -51,7 +52,7 @@ final class Trainer<C: Communicator> {
   ///
   /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
   /// - Throws: the same failure on all ranks, before anything was changed.
-  func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
+  package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
     let outcome = try gradientStep(
       step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
     guard outcome.loss.isFinite else { throw try nonFinite() }
@@ -110,14 +111,15 @@ final class Trainer<C: Communicator> {
     try communicator.broadcast(
       UnsafeMutableRawBufferPointer(start: state.parameters, count: model.layout.count * 4), root: 0)
     try communicator.broadcast(
-      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0)
+      UnsafeMutableRawBufferPointer(start: state.statistics, count: model.layout.statisticsCount * 4), root: 0
+    )
     try withUnsafeMutableBytes(of: &state.batchesTracked) { try communicator.broadcast($0, root: 0) }
   }
 }
 
 extension Configuration {
   /// The global batch: `shards` equal slices.
-  var batchShape: BatchShape {
+  package var batchShape: BatchShape {
     BatchShape(
       samplesPerShard: train.batchSize / train.shards, frames: train.segmentLength, shards: train.shards)
   }

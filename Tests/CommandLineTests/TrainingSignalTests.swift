@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+/// A scheduler's signals: the step is finished, everything is saved, the status is 75, nobody is left.
+@Suite("Stopped trainings", .serialized) struct TrainingSignalTests {
+  /// A run that does not end by itself in the time of a test.
+  static let endless = 10_000_000
+
+  @Test("alone", arguments: [SIGTERM, SIGUSR1, SIGINT]) func alone(number: Int32) throws {
+    try stop(number, ranks: nil, status: 75)
+  }
+
+  @Test("SIGUSR1 to mpirun reaches every rank", arguments: [1, 2, 3, 4]) func mpirun(ranks: Int) throws {
+    try stop(SIGUSR1, ranks: ranks, status: 75)
+  }
+
+  /// mpirun passes SIGTERM on, gives the ranks a second and has a status of its own.
+  @Test("SIGTERM to mpirun saves too") func terminated() throws {
+    try stop(SIGTERM, ranks: 3, status: nil)
+  }
+
+  @Test("a signal to one rank alone stops all of them") func oneRank() throws {
+    let run = try TrainingRun(steps: Self.endless, saveSteps: Self.endless)
+    let launch = try Launch(run.arguments(), ranks: 3)
+    #expect(launch.wait { run.metricsLines > 0 || launch.status(within: 0) != nil })
+    let rank = try #require(launch.ranks.last)
+    kill(rank, SIGTERM)
+    #expect(launch.status() == 75)
+    #expect(run.checkpoints.count == 1)
+    #expect(launch.errorLines.count == 1)
+  }
+
+  @Test("stopped again and again, it ends like one that was never stopped") func relay() throws {
+    let undisturbed = try TrainingRun("conformer", steps: 300)
+    #expect(try Program.run(undisturbed.arguments()).status == 0)
+    let run = try TrainingRun("conformer", steps: 300)
+    for (lines, ranks) in [(2, 3), (25, 1), (50, 4), (75, 2)] {
+      let launch = try Launch(run.arguments(resume: run.hasBegun), ranks: ranks)
+      #expect(launch.wait { run.metricsLines >= lines || launch.status(within: 0) != nil })
+      launch.signal(SIGUSR1)
+      let status = launch.status()
+      #expect(status == 75 || status == 0, "\(launch.errorLines)")
+    }
+    #expect(try Program.run(run.arguments(resume: true), ranks: 2).status == 0)
+    #expect(try run.result().differences(from: undisturbed.result()) == [])
+  }
+
+  private func stop(_ number: Int32, ranks: Int?, status: Int32?) throws {
+    let run = try TrainingRun(steps: Self.endless, saveSteps: Self.endless)
+    let launch = try Launch(run.arguments(), ranks: ranks)
+    #expect(launch.wait { run.metricsLines > 0 || launch.status(within: 0) != nil })
+    launch.signal(number)
+    let ended = launch.status()
+    #expect(ended != nil, "it hangs")
+    if let status { #expect(ended == status, "\(launch.errorLines)") }
+    #expect(Processes.none(mention: run.path), "a process was left behind")
+
+    let step = try #require(run.checkpoints.first, "nothing was saved")
+    #expect(run.checkpoints.count == 1 && step > 0)
+    #expect(!run.files.contains { $0.contains(".tmp-") })
+    let log = try String(contentsOfFile: "\(run.path)/log.txt", encoding: .utf8)
+    let line = "after step \(step); it is saved, go on with --resume"
+    #expect(log.contains(line))
+    if status != nil {
+      #expect(launch.errorLines.count == 1 && launch.errorLines.first?.hasSuffix(line) == true)
+    }
+  }
+}

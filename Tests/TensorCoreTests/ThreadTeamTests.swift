@@ -1,0 +1,135 @@
+import Synchronization
+import TensorCore
+import Testing
+
+@Suite("The thread team") struct ThreadTeamTests {
+  /// How many workers are between two points, and the most that ever were.
+  final class Census: Sendable {
+    private let now = Atomic<Int>(0)
+    private let most = Atomic<Int>(0)
+
+    func enter() {
+      let count = now.add(1, ordering: .sequentiallyConsistent).newValue
+      _ = most.max(count, ordering: .sequentiallyConsistent)
+    }
+
+    func leave() { now.subtract(1, ordering: .sequentiallyConsistent) }
+    var peak: Int { most.load(ordering: .sequentiallyConsistent) }
+  }
+
+  static let sizes: [(workers: Int, permits: Int)] = [(1, 1), (2, 1), (2, 2), (8, 1), (8, 2), (8, 3), (3, 8)]
+
+  @Test("every worker runs once, never more at a time than there are permits", arguments: sizes)
+  func permits(workers: Int, permits: Int) {
+    let team = ThreadTeam(workers: workers, permits: permits)
+    let census = Census()
+    let runs = (0..<workers).map { _ in Counter() }
+    for _ in 0..<50 {
+      team.run { worker in
+        census.enter()
+        runs[worker].increment()
+        spin()
+        census.leave()
+      }
+    }
+    #expect(runs.allSatisfy { $0.value == 50 })
+    #expect(census.peak <= permits)
+  }
+
+  @Test("workers that wait give way to others, and the permits still hold", arguments: sizes)
+  func pausing(workers: Int, permits: Int) {
+    let team = ThreadTeam(workers: workers, permits: permits)
+    let census = Census()
+    var arrived = 0, round = 0
+    for _ in 0..<20 {
+      team.run { _ in
+        census.enter()
+        // Three times all of them meet, though only few run at a time.
+        for _ in 0..<3 {
+          spin()
+          var mine = 0
+          let isLast = team.update {
+            mine = round
+            arrived += 1
+            return arrived == workers
+          }
+          if isLast {
+            team.update {
+              arrived = 0
+              round += 1
+            }
+          } else {
+            census.leave()
+            team.pause { round != mine }
+            census.enter()
+          }
+        }
+        census.leave()
+      }
+    }
+    #expect(round == 60)
+    #expect(census.peak <= permits)
+  }
+
+  @Test("a condition that holds already is no reason to wait") func noPause() {
+    let team = ThreadTeam(workers: 2, permits: 1)
+    let count = Counter()
+    team.run { _ in
+      team.pause { true }
+      count.increment()
+    }
+    #expect(count.value == 2)
+  }
+
+  @Test("every item is done once, by a worker that exists", arguments: sizes)
+  func items(workers: Int, permits: Int) {
+    let team = ThreadTeam(workers: workers, permits: permits)
+    for items in [0, 1, 2, 7, 500] {
+      let counts = (0..<items).map { _ in Counter() }
+      let census = Census()
+      let strangers = Counter()
+      team.forEach(items) { item, worker in
+        census.enter()
+        counts[item].increment()
+        if !(0..<workers).contains(worker) { strangers.increment() }
+        census.leave()
+      }
+      #expect(counts.allSatisfy { $0.value == 1 })
+      #expect(strangers.value == 0)
+      #expect(census.peak <= permits)
+    }
+  }
+
+  @Test("what one run wrote the next one sees") func order() {
+    let team = ThreadTeam(workers: 4, permits: 2)
+    var values = [Int](repeating: 0, count: 4)
+    values.withUnsafeMutableBufferPointer { values in
+      let values = values.baseAddress!
+      for _ in 0..<200 { team.run { values[$0] += values[($0 + 1) % 4] == 0 ? 1 : 1 } }
+    }
+    #expect(values == [200, 200, 200, 200])
+  }
+
+  @Test("teams come and go") func lifetimes() {
+    for round in 0..<100 {
+      let team = ThreadTeam(workers: round % 5, permits: 1 + round % 3)
+      let count = Counter()
+      if round % 2 == 0 { team.run { _ in count.increment() } }
+      #expect(count.value == (round % 2 == 0 ? round % 5 : 0))
+    }
+  }
+
+  private final class Counter: Sendable {
+    private let count = Atomic<Int>(0)
+    func increment() { count.add(1, ordering: .relaxed) }
+    var value: Int { count.load(ordering: .relaxed) }
+  }
+}
+
+/// Some work, so that workers overlap.
+private func spin() {
+  let stream = RandomStream(seed: 1, purpose: .order)
+  var sum: UInt32 = 0
+  for element in 0..<500 { sum &+= stream[element] }
+  precondition(sum != 0)
+}

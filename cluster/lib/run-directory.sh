@@ -1,0 +1,44 @@
+# What a run directory tells about a training. Sourced.
+
+# The step of the last checkpoint; empty when there is none.
+last_step() {
+  local folder step last=
+  for folder in "$run_directory"/checkpoints/step-*; do
+    [[ -f $folder/state.json ]] || continue
+    step=${folder##*/step-}
+    [[ $step =~ ^[0-9]+$ ]] && last=$((10#$step))
+  done
+  echo "$last"
+}
+
+# Whether there is a run to go on with.
+has_run() { [[ -n $is_training && -f $run_directory/config.yaml ]]; }
+
+describe_progress() {
+  local step
+  step=$(last_step)
+  if [[ -n $step ]]; then
+    echo "the last checkpoint is that of step $step"
+  else
+    echo "no checkpoint was saved yet"
+  fi
+}
+
+# Trainings that have come as far as their first step, so far.
+begun() {
+  local count
+  count=$(grep -c 'Finish creating model!' "$run_directory/log.txt" 2>/dev/null)
+  echo "${count:-0}"
+}
+
+# Whether the training has come as far as its first step since mark_begin.
+mark_begin() { begun_before=$(begun); }
+has_begun() { [[ $(begun) != "$begun_before" ]]; }
+
+# Whether what failed can be started again with the same outcome.
+can_restart() {
+  if [[ -n $weights && -z $(last_step) ]] && has_run; then
+    say "--weights were given and nothing is saved yet: not started again; remove $run_directory and start anew"
+    return 1
+  fi
+}
