@@ -70,6 +70,12 @@ extension ConfigurationKey {
     choice(
       "train.reduction", \.train.reduction,
       "how gradients are summed: in one fixed order, or by MPI's own all-reduce"),
+    choice(
+      "train.exchange", \.train.exchange,
+      "what gradients are sent as: floats, or bfloat16, to which every sum is then rounded"),
+    flag(
+      "train.overlap", \.train.overlap, onResume: .free,
+      "whether gradients are sent while the backward pass still runs; the same bits either way"),
     integer(
       "train.keep_checkpoints", \.train.keepCheckpoints, in: 1...1_000_000, onResume: .free,
       "how many of the latest checkpoints are kept"),

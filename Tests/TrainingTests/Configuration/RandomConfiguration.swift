@@ -48,6 +48,8 @@ extension Configuration {
     c.train.segmentLength = Int.random(in: 1...1_024, using: &random)
     c.train.seed = random.next() >> 1
     c.train.reduction = .allCases.randomElement(using: &random)!
+    if c.train.reduction == .ordered { c.train.exchange = .allCases.randomElement(using: &random)! }
+    c.train.overlap = Bool.random(using: &random)
     c.train.keepCheckpoints = Int.random(in: 1...9, using: &random)
     return c
   }
