@@ -25,10 +25,12 @@ import Training
       written.store(true, ordering: .relaxed)
     }
     // The file is not written yet, and still the caller is here.
-    #expect(!written.load(ordering: .relaxed))
+    let isEarly = written.load(ordering: .relaxed)
+    #expect(!isEarly)
     mayWrite.signal()
     try saver.finish()
-    #expect(written.load(ordering: .relaxed))
+    let isThere = written.load(ordering: .relaxed)
+    #expect(isThere)
   }
 
   @Test func aLaterStepsSaveWaitsForTheEarlierAndAllAreDoneInOrder() throws {
@@ -37,7 +39,8 @@ import Training
     for step in 0..<200 {
       for part in 0..<2 {
         saver.save(step: step) {
-          #expect(running.wrappingAdd(1, ordering: .relaxed).newValue == 1)
+          let now = running.wrappingAdd(1, ordering: .relaxed).newValue
+          #expect(now == 1)
           order.withLock { $0.append(2 * step + part) }
           running.wrappingSubtract(1, ordering: .relaxed)
         }
