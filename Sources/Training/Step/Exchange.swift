@@ -59,14 +59,16 @@ final class Exchange<C: Communicator> {
       return update(0)
     }
     try timed { try reductions.startAll(roots: gradients.roots) }
-    for (bucket, reduction) in reductions.reductions.enumerated() {
+    // By index: the iterators of sequences of classes would be made anew each step.
+    let buckets = reductions.reductions
+    for bucket in buckets.indices {
       try timed { try reductions.finish(bucket, into: gradient) }
       update(bucket)
-      try timed { try reduction.startGather(parameters) }
+      try timed { try buckets[bucket].startGather(parameters) }
     }
     communicator.activity?.note(.parameterGather)
     reductions.reset()
-    try timed { for reduction in reductions.reductions { try reduction.finishGather() } }
+    try timed { for bucket in buckets.indices { try buckets[bucket].finishGather() } }
   }
 
   private func timed(_ body: () throws -> Void) throws {

@@ -32,11 +32,11 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   private let reductions: BucketReductions<C>?
   /// For each slice: the buckets of its gradient that are final, and what tells of them.
   private let finishedBuckets: UnsafeMutablePointer<Int>
-  private var gradientWatches: [GradientWatch] = []
+  private var gradientWatches: [Watch] = []
   /// For each slice, the sum that BatchNorm asks for; `nil` when the slice is the whole batch.
   private var batchSums: [BatchSum?] = []
   /// What the workers run, and what they carry in the present step.
-  private var carryAll: (Int) -> Void = { _ in }
+  private var carryAll = TeamWork { _ in }
   private var work: Work?
   /// Time of the thread that exchanges.
   let exchangeClock: PhaseClock
@@ -82,14 +82,16 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     labels.initialize(repeating: 0, count: slices * shape.samplesPerShard)
     logits = keepsLogits ? .allocate(capacity: slices * shape.samplesPerShard * model.speakers) : nil
     // Made once, as a closure takes memory.
-    carryAll = { [unowned self] slice in carry(slice) }
+    carryAll = TeamWork { [unowned self] slice in carry(slice) }
     batchSums = (0..<slices).map { slice in
       guard shape.shards > 1 || communicator.size > 1 else { return nil }
       return BatchSum(writesStatistics: slice == 0) { [sliceSum] values, count, clock in
         sliceSum.reduce(values, count: count, slice: slice, clock: clock)
       }
     }
-    gradientWatches = (0..<slices).map { slice in { [unowned self] offset in finished(slice, from: offset) } }
+    gradientWatches = (0..<slices).map { slice in
+      Watch { [unowned self] offset in finished(slice, from: offset) }
+    }
   }
 
   deinit {
@@ -113,7 +115,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     finishedBuckets.update(repeating: 0, count: max(1, run.count))
     failure = nil
     work = Work(step: step, source: source, dropoutSeed: dropoutSeed, isStopping: isStopping)
-    team.runPrepared(carryAll)
+    team.run(carryAll)
     work = nil
     let finished = exchangeClock.isOn ? monotonicNanoseconds() : 0
     communicator.activity?.note(.lossSum)
@@ -133,6 +135,11 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
 
   /// Time by phase of every worker.
   var clocks: [PhaseClock] { workspaces.clocks }
+
+  /// A closure in a structure: out of an array of closures each would be wrapped, and so allocated, anew.
+  private struct Watch {
+    let report: GradientWatch
+  }
 
   /// What a step is told.
   private struct Work {
@@ -162,7 +169,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
         RandomStream(seed: $0, purpose: .dropout, step: work.step, shard: shard)
       },
       batchSum: batchSums[slice],
-      gradientWatch: gradientWatches[slice])
+      gradientWatch: gradientWatches[slice].report)
     let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
     let labels = labels + slice * shape.samplesPerShard
     var failed = false
