@@ -58,13 +58,14 @@ struct TrainingLoop<C: Communicator> {
         "step": .count(trainer.step),
       ]
     }
+    let source: any SliceSource = WatchedSlices(slices, group.activity)
     while trainer.step < end {
       let rate = trainer.nextLearningRate
       let outcome: GradientStep<C>.Outcome
       do {
         // A save that failed stops the run as a signal does: all ranks learn of it with the loss.
         outcome = try trainer.takeStep(
-          from: WatchedSlices(slices, group.activity), isStopping: StopRequest.isMade || saver.hasFailed)
+          from: source, isStopping: StopRequest.isMade || saver.hasFailed)
         if isChecked(trainer.step) { try compareParameters() }
       } catch {
         bar.abandon()

@@ -109,7 +109,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   ///   - isStopping: whether this rank wants to stop after this step.
   /// - Throws: on every rank, when a slice could not be filled on any; when the loss is not a number.
   func callAsFunction(
-    step: Int, source: some SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
+    step: Int, source: any SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
   ) throws -> Outcome {
     gradients.reset()
     finishedBuckets.update(repeating: 0, count: max(1, run.count))

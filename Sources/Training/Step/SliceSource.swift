@@ -2,6 +2,8 @@ import Collectives
 import Diagnostics
 
 /// Where the slices of a global batch come from.
+///
+/// The one existential of a step, made once by the caller and asked once a slice: the tensors' path has none.
 package protocol SliceSource: Sendable {
   /// Fills the slice of one shard: `mels` [samples, frames, 40] and `labels` [samples]. Called from several threads,
   /// each for a shard of its own.

@@ -66,7 +66,7 @@ package final class Trainer<C: Communicator> {
   ///
   /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
   /// - Throws: the same failure on all ranks, before anything was changed.
-  package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws
+  package func takeStep(from source: any SliceSource, isStopping: Bool = false) throws
     -> GradientStep<C>.Outcome
   {
     communicator.activity?.note(.computing, step: step + 1)
