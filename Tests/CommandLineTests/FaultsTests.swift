@@ -98,7 +98,10 @@ import Testing
     #expect(launch.errorLines.first?.contains("\(file)/run") == true, "\(launch.errorLines)")
   }
 
-  @Test("a disk that is full when a checkpoint is written", arguments: groups) func full(ranks: Int?) throws {
+  // Alone: under mpirun the limit would also meet Open MPI's own files. scripts/test-cluster fills a real disk.
+  @Test("a disk that is full when a checkpoint is written", arguments: [Int?.none]) func full(ranks: Int?)
+    throws
+  {
     // Files may grow to 16 KiB, in a process that does not die of it: small files fit, a checkpoint does not.
     let run = try TrainingRun(steps: 40)
     let launch = try Launch(run.arguments(), ranks: ranks, after: "trap '' XFSZ; ulimit -f 16")

@@ -53,6 +53,13 @@ import Testing
     return (outcome, found)
   }
 
+  /// mpirun does not wait for ranks that it has sent SIGKILL: they are gone soon after it.
+  private func expectGone(_ ranks: [pid_t]) {
+    let end = Date(timeIntervalSinceNow: 10)
+    while ranks.contains(where: isAlive), Date() < end { usleep(20_000) }
+    #expect(!ranks.contains(where: isAlive))
+  }
+
   @Test(arguments: 0..<3) func aStoppedRankIsNamedAndTheJobEnds(stopped: Int) throws {
     let (outcome, ranks) = try runThree(timeout: 3) { kill($0[stopped], SIGSTOP) }
     #expect(outcome.status == 75, "\(outcome.errors)")
@@ -61,18 +68,14 @@ import Testing
     #expect(line.hasPrefix("error: rank \(stopped) on "), "\(line)")
     #expect(line.contains(" has not been heard of for 3 s"), "\(line)")
     #expect(line.contains("wait") && line.contains(" in step "), "\(line)")
-    // mpirun waits for the ranks it ends.
-    #expect(!ranks.contains(where: isAlive))
+    expectGone(ranks)
   }
 
   @Test func aKilledRankEndsTheJobAtOnce() throws {
     // The watchdog has no part in it: it would take ten minutes.
     let (outcome, ranks) = try runThree(timeout: 600) { kill($0[1], SIGKILL) }
     #expect(outcome.status == 137, "\(outcome.errors)")
-    // mpirun does not wait for ranks that it has sent SIGKILL.
-    let end = Date(timeIntervalSinceNow: 10)
-    while ranks.contains(where: isAlive), Date() < end { usleep(20_000) }
-    #expect(!ranks.contains(where: isAlive))
+    expectGone(ranks)
   }
 
   /// A rank that gets a third of the time, in pieces of a second: the others wait for it, and nobody complains.

@@ -92,7 +92,8 @@ import Training
 
 /// The comparisons of ``PyTorchTests`` can fail.
 @Suite struct PyTorchControlTests {
-  @Test(arguments: Fixture.names.filter { !$0.contains("-t") || $0.hasPrefix("004-task") && !$0.contains("-t1") })
+  @Test(
+    arguments: Fixture.names.filter { !$0.contains("-t") || $0.hasPrefix("004-task") && !$0.contains("-t1") })
   func aSlightlyWrongParameterIsNoticed(_ name: String) throws {
     let fixture = try Fixture(name)
     for entry in fixture.model.layout.entries where entry.isTrained && entry.shape.count > 1 {

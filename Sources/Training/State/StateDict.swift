@@ -73,7 +73,8 @@ extension ModelState {
       if let stored = layout.aliases.first(where: { $0.name == name })?.stored {
         guard tensors[name] == tensors[stored] else {
           throw Failure(
-            .badData, "\(file): \(name) is not equal to \(stored), but in this model its layers share their weights")
+            .badData,
+            "\(file): \(name) is not equal to \(stored), but in this model its layers share their weights")
         }
       } else if !isUnusedEncoder(name) {
         throw Failure(.badData, "\(file): the model has no \(name); is this the file of another model?")

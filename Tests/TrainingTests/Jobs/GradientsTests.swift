@@ -62,7 +62,8 @@ import Training
     for shards in [2, 3, 12] {
       let pieces = try files.gradients(shards: shards)
       #expect(pieces.names == whole.names)
-      let total = try length(whole.filter { $0.name.hasPrefix("grad.") }.flatMap { try $0.tensor.float32Values() })
+      let total = try length(
+        whole.filter { $0.name.hasPrefix("grad.") }.flatMap { try $0.tensor.float32Values() })
       for (name, tensor) in whole {
         let expected = try tensor.float32Values()
         let values = try pieces.tensor(name, in: "pieces").float32Values()
