@@ -3,8 +3,9 @@ import Testing
 
 /// A scheduler's signals: the step is finished, everything is saved, the status is 75, nobody is left.
 @Suite("Stopped trainings", .serialized) struct TrainingSignalTests {
-  /// A run that does not end by itself in the time of a test.
+  /// A run that does not end by itself in the time of a test, but in that of a coffee, if its test is killed.
   static let endless = 10_000_000
+  static let limit = "ulimit -t 100"
 
   @Test("alone", arguments: [SIGTERM, SIGUSR1, SIGINT]) func alone(number: Int32) throws {
     try stop(number, ranks: nil, status: 75)
@@ -21,7 +22,7 @@ import Testing
 
   @Test("a signal to one rank alone stops all of them") func oneRank() throws {
     let run = try TrainingRun(steps: Self.endless, saveSteps: Self.endless)
-    let launch = try Launch(run.arguments(), ranks: 3)
+    let launch = try Launch(run.arguments(), ranks: 3, after: Self.limit)
     #expect(launch.wait { run.metricsLines > 0 || launch.status(within: 0) != nil })
     let rank = try #require(launch.ranks.last)
     kill(rank, SIGTERM)
@@ -47,7 +48,7 @@ import Testing
 
   private func stop(_ number: Int32, ranks: Int?, status: Int32?) throws {
     let run = try TrainingRun(steps: Self.endless, saveSteps: Self.endless)
-    let launch = try Launch(run.arguments(), ranks: ranks)
+    let launch = try Launch(run.arguments(), ranks: ranks, after: Self.limit)
     #expect(launch.wait { run.metricsLines > 0 || launch.status(within: 0) != nil })
     launch.signal(number)
     let ended = launch.status()
