@@ -5,17 +5,17 @@ import TensorCore
 
 /// The first half of a step: every local shard's slice through the network and back, the gradients summed into this
 /// rank's roots, the loss and the accuracy of the whole batch known to every rank.
-final class GradientStep<C: Communicator>: @unchecked Sendable {
+package final class GradientStep<C: Communicator>: @unchecked Sendable {
   // Unchecked: workers touch their own workspaces, and what they share is locked where it lives.
 
   /// What all ranks agree on before they update.
-  struct Outcome: Sendable {
+  package struct Outcome: Sendable {
     /// Mean over the global batch.
-    let loss: Float
+    package let loss: Float
     /// Fraction of the global batch.
-    let accuracy: Float
+    package let accuracy: Float
     /// Whether any rank wants to stop after this step.
-    let isStopping: Bool
+    package let isStopping: Bool
   }
 
   let gradients: GradientTree
@@ -28,6 +28,11 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
   private let sliceSum: SliceSum<C>
   private let scalars: OrderedSum<C>
   private let workspaces: WorkspacePool
+  /// Where buckets go as soon as they are complete; `nil` when somebody sends the roots afterwards.
+  private let reductions: BucketReductions<C>?
+  /// For each slice: the buckets of its gradient that are final, and what tells of them.
+  private let finishedBuckets: UnsafeMutablePointer<Int>
+  private var gradientWatches: [GradientWatch] = []
   /// Time of the thread that exchanges.
   let exchangeClock: PhaseClock
   /// [local shards, 4]: loss, correct, failures, requests to stop.
@@ -40,7 +45,9 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
 
   init(
     _ communicator: C, model: SpeakerModel, state: ModelState, shape: BatchShape, threads: Int,
-    keepsLogits: Bool = false, measures: Bool = false, keepsIntervals: Bool = false
+    buckets: GradientBuckets, precision: NodePrecision = .float32, reductions: BucketReductions<C>? = nil,
+    keepsLogits: Bool = false,
+    measures: Bool = false, keepsIntervals: Bool = false
   ) throws(Failure) {
     let ownership = ShardOwnership(shards: shape.shards, ranks: communicator.size)
     self.communicator = communicator
@@ -55,7 +62,11 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
     scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
     let slices = max(1, run.count)
     gradients = GradientTree(
-      count: model.layout.trainedCount, run: run, in: ShardTree(shards: shape.shards))
+      count: model.layout.trainedCount, buckets: buckets, run: run, in: ShardTree(shards: shape.shards),
+      precision: precision)
+    self.reductions = reductions
+    finishedBuckets = .allocate(capacity: slices)
+    finishedBuckets.initialize(repeating: 0, count: slices)
     workspaces = WorkspacePool(measures: measures, keepsIntervals: keepsIntervals)
     exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
     scalarValues = .allocate(capacity: 4 * slices)
@@ -65,12 +76,15 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
     labels = .allocate(capacity: slices * shape.samplesPerShard)
     labels.initialize(repeating: 0, count: slices * shape.samplesPerShard)
     logits = keepsLogits ? .allocate(capacity: slices * shape.samplesPerShard * model.speakers) : nil
+    // Made once, as a closure takes memory.
+    gradientWatches = (0..<slices).map { slice in { [unowned self] offset in finished(slice, from: offset) } }
   }
 
   deinit {
     scalarValues.deallocate()
     scalarSums.deallocate()
     labels.deallocate()
+    finishedBuckets.deallocate()
     logits?.deallocate()
   }
 
@@ -84,6 +98,7 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
     step: Int, source: some SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
   ) throws -> Outcome {
     gradients.reset()
+    finishedBuckets.update(repeating: 0, count: max(1, run.count))
     failure = nil
     team.run { slice in
       let workspace = workspaces.take()
@@ -91,11 +106,13 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
       workspaces.give(workspace)
     }
     let finished = exchangeClock.isOn ? monotonicNanoseconds() : 0
+    communicator.activity?.note(.lossSum)
     try scalars.sum(scalarValues, into: scalarSums)
     if exchangeClock.isOn { exchangeClock.add(.exchange, from: finished, to: monotonicNanoseconds()) }
     let failures = scalarSums[2]
+    // What all ranks will not use must have gone through all the same.
+    if failures > 0 || !scalarSums[0].isFinite { try reductions?.discard() }
     if failures > 0 { try communicator.agreeing { if let failure { throw failure.error } } }
-    if !run.isEmpty { gradients.collectRoots() }
     let samples = Float(shape.samples)
     return Outcome(
       loss: scalarSums[0] / samples, accuracy: scalarSums[1] / samples, isStopping: scalarSums[3] > 0)
@@ -119,10 +136,11 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
     }
     var pass = Pass(
       samples: isEmpty ? 0 : shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samples,
-      mode: .training, state: state, gradients: gradients.buffer(for: slice, isKept: !isEmpty),
+      mode: .training, state: state, gradients: gradients.buffer(for: slice),
       workspace: workspace,
       dropout: dropoutSeed.map { RandomStream(seed: $0, purpose: .dropout, step: step, shard: shard) },
-      batchSum: shape.shards == 1 && communicator.size == 1 ? nil : sum)
+      batchSum: shape.shards == 1 && communicator.size == 1 ? nil : sum,
+      gradientWatch: gradientWatches[slice])
     let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
     let labels = labels + slice * shape.samplesPerShard
     var failed = false
@@ -149,8 +167,18 @@ final class GradientStep<C: Communicator>: @unchecked Sendable {
     values[1] = Float(result.correct)
     values[2] = failed ? 1 : 0
     values[3] = isStopping ? 1 : 0
-    let start = workspace.clock.isOn ? monotonicNanoseconds() : 0
-    gradients.finish(slice)
-    if workspace.clock.isOn { workspace.clock.add(.exchange, from: start, to: monotonicNanoseconds()) }
+  }
+
+  /// A slice's gradient is final from `offset` on: adds the buckets that this completes to the other slices', and
+  /// sends those that all local slices have completed.
+  private func finished(_ slice: Int, from offset: Int) {
+    while finishedBuckets[slice] < gradients.buckets.count,
+      gradients.buckets[finishedBuckets[slice]].lowerBound >= offset
+    {
+      let bucket = finishedBuckets[slice]
+      finishedBuckets[slice] += 1
+      if gradients.finish(bucket, of: slice) { reductions?.start(bucket, roots: gradients.roots) }
+    }
+    reductions?.progress()
   }
 }
