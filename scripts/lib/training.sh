@@ -54,7 +54,8 @@ finish() {
     return 1
   fi
   seconds=$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $fault_time }")
-  wait "$launcher"
+  # Without the shell's own line about a launcher that was killed.
+  wait "$launcher" 2>/dev/null
   status=$?
 }
 
@@ -77,7 +78,7 @@ at_step() {
 
 # Waits for the step; fails when the training ends before.  reach STEP
 reach() {
-  local end=$((SECONDS + 60))
+  local end=$((SECONDS + 180))
   until at_step "$1"; do
     ended && return 1
     ((SECONDS < end)) || return 1

@@ -39,8 +39,9 @@ struct TrainingLoop<C: Communicator> {
   private mutating func runToTheEnd() throws {
     while trainer.step < train.totalSteps {
       let end = min(train.totalSteps, (trainer.step / train.validSteps + 1) * train.validSteps)
-      try runSteps(until: end)
+      let isStopping = try runSteps(until: end)
       if trainer.step == end { try validate() }
+      if isStopping && trainer.step < train.totalSteps { try stop() }
       if trainer.step % train.saveSteps == 0 || trainer.step == train.totalSteps { try save() }
     }
     guard progress.best == nil else { return }
@@ -48,7 +49,9 @@ struct TrainingLoop<C: Communicator> {
   }
 
   /// Training steps up to the next validation, with one progress line.
-  private mutating func runSteps(until end: Int) throws {
+  ///
+  /// - Returns: whether the run is to stop after that validation.
+  private mutating func runSteps(until end: Int) throws -> Bool {
     let bar = console.progress("Train", unit: "step", total: end - trainer.step)
     var clock = StepRate(console)
     var last: (loss: Float, accuracy: Float) = (0, 0)
@@ -77,12 +80,15 @@ struct TrainingLoop<C: Communicator> {
       if trainer.step % metricsSteps == 0 { try writeMetrics(learningRate: rate, clock.lap(trainer.step)) }
       if outcome.isStopping && trainer.step < train.totalSteps {
         bar.finish(values())
-        try stop()
+        // A validation that is due comes first, or the run that goes on would leave it out.
+        if trainer.step < end { try stop() }
+        return true
       }
       // A long stretch between validations is saved on its way too.
       if trainer.step % train.saveSteps == 0 && trainer.step < end { try save() }
     }
     bar.finish(values())
+    return false
   }
 
   private mutating func writeMetrics(learningRate: Double, _ stepsPerSecond: Double?) throws {
