@@ -129,7 +129,7 @@ public struct Pass {
 
   /// Replaces `count` floats by their sum over all slices of the global batch, in the one fixed order.
   public func sumOverBatch(_ values: UnsafeMutablePointer<Float>, count: Int) {
-    batchSum?.reduce(values, count)
+    batchSum?.reduce(values, count, clock)
   }
 }
 
@@ -139,15 +139,16 @@ public typealias GradientWatch = (_ offset: Int) -> Void
 
 /// The sum over the slices of the global batch, as a layer sees it.
 public struct BatchSum {
-  /// Replaces `count` floats by their sum; waits for the other slices, and keeps the pass's clock informed.
-  public let reduce: (_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+  /// What is summed, how many floats, and the clock of the pass that waits.
+  public typealias Reduce = (_ values: UnsafeMutablePointer<Float>, _ count: Int, _ clock: PhaseClock) -> Void
+
+  /// Replaces `count` floats by their sum; waits for the other slices, and tells the pass's clock.
+  public let reduce: Reduce
   /// Whether this slice is the one of its rank that writes running statistics.
   public let writesStatistics: Bool
 
   /// A sum by `reduce`.
-  public init(
-    writesStatistics: Bool, reduce: @escaping (_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Void
-  ) {
+  public init(writesStatistics: Bool, reduce: @escaping Reduce) {
     self.writesStatistics = writesStatistics
     self.reduce = reduce
   }

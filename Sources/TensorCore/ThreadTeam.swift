@@ -31,8 +31,13 @@ public final class ThreadTeam: Sendable {
 
   /// Calls `body(worker)` once on every worker and returns when all have returned.
   public func run(_ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { runPrepared($0) }
+  }
+
+  /// Like ``run(_:)``, with a closure that was made before: to lend one to other threads takes memory.
+  public func runPrepared(_ body: @escaping (Int) -> Void) {
     guard workers > 0 else { return }
-    withoutActuallyEscaping(body) { roster.run($0, workers: workers) }
+    roster.run(body, workers: workers)
   }
 
   /// Calls `body(item, worker)` for every item in `0 ..< count`, each on whichever worker is free.

@@ -65,7 +65,7 @@ struct BFloat16Tests {
       (0..<count).map { rounded(Float(($0 * 31 + shard * 77) % 1_009) / 300 - 1.5) }
     }
     let tree = ShardTree(shards: shards)
-    func sum(_ node: Range<Int>) -> [Float] {
+    @Sendable func sum(_ node: Range<Int>) -> [Float] {
       if node.count == 1 { return leaves[node.lowerBound] }
       let middle = ShardTree.middle(of: node)
       return zip(sum(node.lowerBound..<middle), sum(middle..<node.upperBound)).map { rounded($0 + $1) }

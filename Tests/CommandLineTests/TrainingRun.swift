@@ -5,7 +5,7 @@ import Testing
 /// A training of the built program that takes a second, on a corpus that it made itself.
 struct TrainingRun {
   /// Made once: 4 speakers, 48 utterances.
-  private static let corpus = Result { () throws -> ScratchFolder in
+  private static let corpus = Swift.Result { () throws -> ScratchFolder in
     let folder = try ScratchFolder()
     let made = try Program.run(
       [

@@ -97,7 +97,7 @@ ask_host() {
 
 ssh_agent_command() {
   local agent=${OMPI_MCA_plm_rsh_agent:-ssh}
-  echo "${agent%%:*}"
+  echo "${agent%%:*} ${OMPI_MCA_plm_rsh_args:-}"
 }
 
 # Whether a name is one of this host, as mpirun would find it.

@@ -34,7 +34,7 @@ compose() {
   # Over ssh nothing of the environment is passed on; what chooses OpenBLAS's kernels has to be the same everywhere.
   for name in $(compgen -e OPENBLAS_); do command+=(-x "$name"); done
   command+=("$program")
-  if has_run && [[ -n $was_started || -n $resumes ]]; then
+  if has_run && [[ -n $was_started || -n $resumes || -n $continues ]]; then
     mapfile -d '' -t -O "${#command[@]}" command < <(resume_arguments)
   else
     command+=("${arguments[@]}")
@@ -113,7 +113,12 @@ relay_block() {
     *'ORTE has lost communication with a remote daemon'*)
       relay_line "mpirun: the host $(field 'Remote daemon: [^ ]* on node' "$1") is lost: it, its daemon, or the network to it is down"
       ;;
-    *) relay_line "mpirun: ${1#mpirun }" ;;
+    *)
+      # Its advice fills a screen; what is wrong stands first.
+      local text=${1#mpirun }
+      ((${#text} > 400)) && text="${text:0:400} ..."
+      relay_line "mpirun: $text"
+      ;;
   esac
 }
 

@@ -1,12 +1,13 @@
 # The command line of cluster/run, and of the program it runs. Sourced.
 
 parse_options() {
-  ranks= hostfile= max_restarts=3 interfaces= grace=25 dry_run=
+  ranks= hostfile= max_restarts=3 continues= interfaces= grace=25 dry_run=
   while [[ $# -gt 0 ]]; do
     case $1 in
       -n | -np) need "$@" && ranks=$(number "$1" "$2" 1) && shift 2 ;;
       --hostfile) need "$@" && hostfile=$2 && shift 2 ;;
       --max-restarts) need "$@" && max_restarts=$(number "$1" "$2" 0) && shift 2 ;;
+      --continue) continues=yes && shift ;;
       --interfaces) need "$@" && interfaces=$2 && shift 2 ;;
       --grace) need "$@" && grace=$(number "$1" "$2" 1) && shift 2 ;;
       --dry-run) dry_run=yes && shift ;;

@@ -8,7 +8,7 @@ import TensorCore
 public struct Loss: Sendable {
   private let marginOfLogit: Float
 
-  init(_ loss: ModelConfiguration.Loss) {
+  package init(_ loss: ModelConfiguration.Loss) {
     marginOfLogit = loss.kind == .amSoftmax ? loss.scale * loss.margin : 0
   }
 

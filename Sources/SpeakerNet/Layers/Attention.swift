@@ -59,7 +59,7 @@ package struct Attention: Sendable {
   }
 
   /// The bias that the result of ``forward(_:_:)`` still lacks.
-  var outputBias: Parameter { output.bias! }
+  package var outputBias: Parameter { output.bias! }
 
   private var temperature: Float { 1 / Float(headWidth).squareRoot() }
 

@@ -40,7 +40,7 @@ package struct LayerNorm: Layer {
   }
 
   /// `LayerNorm(x + dropout(branch + branchBias))` in one pass over the memory; the branch's is used up.
-  func addingForward(
+  package func addingForward(
     _ x_ND: Matrix, branch: Matrix, _ branchBias: Parameter, probability: Float, _ pass: inout Pass
   ) -> Matrix {
     let y_ND = pass.matrix(x_ND.rows, x_ND.columns)
@@ -57,7 +57,7 @@ package struct LayerNorm: Layer {
   }
 
   /// The gradients of `x` (in dy's memory) and of the branch; adds those of the parameters and the branch's bias.
-  func addingBackward(
+  package func addingBackward(
     _ dy_ND: Matrix, _ branchBias: Parameter, probability: Float, _ pass: inout Pass
   ) -> (dx: Matrix, dbranch: Matrix) {
     let dx_ND = backward(dy_ND, &pass)

@@ -79,5 +79,12 @@ extension ConfigurationKey {
     integer(
       "train.keep_checkpoints", \.train.keepCheckpoints, in: 1...1_000_000, onResume: .free,
       "how many of the latest checkpoints are kept"),
+    number(
+      "train.stall_timeout", \.train.stallTimeout, "of at least 1, or 0", onResume: .free,
+      where: { $0 == 0 || $0 >= 1 },
+      "seconds after which a process that does not move is named and the run ended; 0 for never"),
+    integer(
+      "train.checksum_steps", \.train.checksumSteps, in: 0...1_000_000_000, onResume: .free,
+      "steps between two comparisons of all processes' parameters; 0 for none"),
   ]
 }

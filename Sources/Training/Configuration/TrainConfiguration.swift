@@ -46,6 +46,10 @@ public struct TrainConfiguration: Equatable, Sendable {
   public var overlap = true
   /// How many of the latest checkpoints are kept.
   public var keepCheckpoints = 3
+  /// Seconds after which a process that does not move ends the run; 0 for never.
+  public var stallTimeout = 60.0
+  /// Steps between two comparisons of the parameters of all ranks; 0 for none.
+  public var checksumSteps = 1_000
 
   /// The homework's training.
   public init() {}

@@ -4,12 +4,31 @@ import SpeechData
 
 /// The options of `synthesize`, and the work: the built-in corpus in the homework's layout.
 public struct SynthesizeJob: Job {
+  /// How long utterances are.
+  public enum Lengths: String, CaseIterable, Sendable {
+    /// 1.5 to 5 s.
+    case short
+    /// As long as the homework's: 0.9 to 72 s, 5.4 s in the median.
+    case homework
+
+    var distribution: LengthDistribution {
+      switch self {
+      case .short: .short
+      case .homework: .homework
+      }
+    }
+  }
+
   /// Where the corpus goes.
   public var output: String
   /// The number of speakers.
   public var speakers = BuiltInCorpus.speakers
   /// The number of labelled utterances in all.
   public var utterances = BuiltInCorpus.utterances
+  /// The number of test utterances; `nil` for a sixth of ``utterances``.
+  public var testUtterances: Int?
+  /// How long the utterances are.
+  public var lengths = Lengths.short
   /// What all randomness hangs on.
   public var seed = BuiltInCorpus.seed
   /// Threads of each process; `nil` for its share of the machine's cores.
@@ -22,7 +41,9 @@ public struct SynthesizeJob: Job {
   public func run<C: Communicator>(_ group: C, console: Console) throws {
     let threads = try ThreadCount.resolve(threads, group)
     let synthesizer = try group.agreeing {
-      try CorpusSynthesizer(speakers: speakers, utterances: utterances, seed: seed)
+      try CorpusSynthesizer(
+        speakers: speakers, utterances: utterances, testUtterances: testUtterances, seed: seed,
+        lengths: lengths.distribution)
     }
     let prepared = try group.onRankZero { try synthesizer.prepare(output) }
     guard try group.allGather(prepared == true ? 1 : 0)[0] == 1 else {

@@ -94,7 +94,7 @@ private final class PassBench {
         next += 1
       }
     }) { watch in
-      let sum = BatchSum(writesStatistics: true) { _, count in sums.append(count) }
+      let sum = BatchSum(writesStatistics: true) { _, count, _ in sums.append(count) }
       var pass = Pass(
         samples: shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samplesPerShard,
         mode: .training, state: state, gradients: gradients, workspace: workspace, dropout: stream,

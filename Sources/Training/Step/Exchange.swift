@@ -64,6 +64,7 @@ final class Exchange<C: Communicator> {
       update(bucket)
       try timed { try reduction.startGather(parameters) }
     }
+    communicator.activity?.note(.parameterGather)
     reductions.reset()
     try timed { for reduction in reductions.reductions { try reduction.finishGather() } }
   }

@@ -33,6 +33,11 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   /// For each slice: the buckets of its gradient that are final, and what tells of them.
   private let finishedBuckets: UnsafeMutablePointer<Int>
   private var gradientWatches: [GradientWatch] = []
+  /// For each slice, the sum that BatchNorm asks for; `nil` when the slice is the whole batch.
+  private var batchSums: [BatchSum?] = []
+  /// What the workers run, and what they carry in the present step.
+  private var carryAll: (Int) -> Void = { _ in }
+  private var work: Work?
   /// Time of the thread that exchanges.
   let exchangeClock: PhaseClock
   /// [local shards, 4]: loss, correct, failures, requests to stop.
@@ -77,6 +82,13 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     labels.initialize(repeating: 0, count: slices * shape.samplesPerShard)
     logits = keepsLogits ? .allocate(capacity: slices * shape.samplesPerShard * model.speakers) : nil
     // Made once, as a closure takes memory.
+    carryAll = { [unowned self] slice in carry(slice) }
+    batchSums = (0..<slices).map { slice in
+      guard shape.shards > 1 || communicator.size > 1 else { return nil }
+      return BatchSum(writesStatistics: slice == 0) { [sliceSum] values, count, clock in
+        sliceSum.reduce(values, count: count, slice: slice, clock: clock)
+      }
+    }
     gradientWatches = (0..<slices).map { slice in { [unowned self] offset in finished(slice, from: offset) } }
   }
 
@@ -100,12 +112,11 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     gradients.reset()
     finishedBuckets.update(repeating: 0, count: max(1, run.count))
     failure = nil
-    team.run { slice in
-      let workspace = workspaces.take()
-      workspace.clock.work { carry(slice, in: workspace, step, source, dropoutSeed, isStopping) }
-      workspaces.give(workspace)
-    }
+    work = Work(step: step, source: source, dropoutSeed: dropoutSeed, isStopping: isStopping)
+    team.runPrepared(carryAll)
+    work = nil
     let finished = exchangeClock.isOn ? monotonicNanoseconds() : 0
+    communicator.activity?.note(.lossSum)
     try scalars.sum(scalarValues, into: scalarSums)
     if exchangeClock.isOn { exchangeClock.add(.exchange, from: finished, to: monotonicNanoseconds()) }
     let failures = scalarSums[2]
@@ -123,22 +134,34 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   /// Time by phase of every worker.
   var clocks: [PhaseClock] { workspaces.clocks }
 
-  /// One worker's part: the slice of its shard, forward and backward.
-  private func carry(
-    _ slice: Int, in workspace: Workspace, _ step: Int, _ source: some SliceSource, _ dropoutSeed: UInt64?,
-    _ isStopping: Bool
-  ) {
+  /// What a step is told.
+  private struct Work {
+    let step: Int
+    let source: any SliceSource
+    let dropoutSeed: UInt64?
+    let isStopping: Bool
+  }
+
+  /// One worker's part.
+  private func carry(_ slice: Int) {
+    guard let work else { return }
+    let workspace = workspaces.take()
+    workspace.clock.work { carry(slice, work, in: workspace) }
+    workspaces.give(workspace)
+  }
+
+  /// The slice of one shard, forward and backward.
+  private func carry(_ slice: Int, _ work: Work, in workspace: Workspace) {
     let isEmpty = run.isEmpty
     let shard = run.lowerBound + slice
-    let sum = BatchSum(writesStatistics: slice == 0) { [sliceSum] values, count in
-      sliceSum.reduce(values, count: count, slice: slice, clock: workspace.clock)
-    }
     var pass = Pass(
       samples: isEmpty ? 0 : shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samples,
       mode: .training, state: state, gradients: gradients.buffer(for: slice),
       workspace: workspace,
-      dropout: dropoutSeed.map { RandomStream(seed: $0, purpose: .dropout, step: step, shard: shard) },
-      batchSum: shape.shards == 1 && communicator.size == 1 ? nil : sum,
+      dropout: work.dropoutSeed.map {
+        RandomStream(seed: $0, purpose: .dropout, step: work.step, shard: shard)
+      },
+      batchSum: batchSums[slice],
       gradientWatch: gradientWatches[slice])
     let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
     let labels = labels + slice * shape.samplesPerShard
@@ -146,7 +169,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     if !isEmpty {
       do {
         let start = workspace.clock.isOn ? monotonicNanoseconds() : 0
-        try source.fill(shard: shard, step: step, mels: mels.base, labels: labels)
+        try work.source.fill(shard: shard, step: work.step, mels: mels.base, labels: labels)
         if workspace.clock.isOn { workspace.clock.add(.data, from: start, to: monotonicNanoseconds()) }
       } catch {
         // The pass goes on with silence: other slices wait for this one's sums. All ranks throw afterwards.
@@ -165,7 +188,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     values[0] = Float(result.loss)
     values[1] = Float(result.correct)
     values[2] = failed ? 1 : 0
-    values[3] = isStopping ? 1 : 0
+    values[3] = work.isStopping ? 1 : 0
   }
 
   /// A slice's gradient is final from `offset` on: adds the buckets that this completes to the other slices', and

@@ -1,3 +1,4 @@
+import Collectives
 import Diagnostics
 
 /// Where the slices of a global batch come from.
@@ -9,15 +10,33 @@ package protocol SliceSource: Sendable {
   ) throws
 }
 
+/// Slices whose reading is noted in a rank's activity.
+struct WatchedSlices<Source: SliceSource>: SliceSource {
+  private let source: Source
+  private let activity: Activity?
+
+  init(_ source: Source, _ activity: Activity?) {
+    self.source = source
+    self.activity = activity
+  }
+
+  func fill(
+    shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
+  ) throws {
+    guard let activity else { return try source.fill(shard: shard, step: step, mels: mels, labels: labels) }
+    try activity.reading { try source.fill(shard: shard, step: step, mels: mels, labels: labels) }
+  }
+}
+
 /// The shape of a global batch: `shards` equal slices.
-struct BatchShape: Sendable, Equatable {
+package struct BatchShape: Sendable, Equatable {
   /// Samples of a slice.
-  let samplesPerShard: Int
+  package let samplesPerShard: Int
   /// Frames of a sample.
-  let frames: Int
+  package let frames: Int
   /// Slices.
-  let shards: Int
+  package let shards: Int
 
   /// Samples of the global batch.
-  var samples: Int { samplesPerShard * shards }
+  package var samples: Int { samplesPerShard * shards }
 }

@@ -69,9 +69,11 @@ package final class Trainer<C: Communicator> {
   package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws
     -> GradientStep<C>.Outcome
   {
+    communicator.activity?.note(.computing, step: step + 1)
     let outcome = try gradientStep(
       step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
     guard outcome.loss.isFinite else { throw try nonFinite() }
+    communicator.activity?.note(.gradientExchange)
     try exchange.update(
       state.parameters, gradients: gradientStep.gradients, updates: step, learningRate: nextLearningRate)
     state.batchesTracked += 1
@@ -97,9 +99,12 @@ package final class Trainer<C: Communicator> {
   // MARK: The state
 
   /// Everything a checkpoint needs but the progress, on rank 0; `nil` elsewhere. Collective.
-  package func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? {
+  package func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? { try copy()?.tensors() }
+
+  /// The same as plain copies of memory, for another thread to make tensors of. Collective.
+  func copy() throws -> TrainerCopy? {
     guard let (moment, variance) = try exchange.gatherMoments() else { return nil }
-    return (state.stateDict(), OptimizerState(moment: moment, variance: variance).tensors(model.layout))
+    return TrainerCopy(state: state.copy(), optimizer: OptimizerState(moment: moment, variance: variance))
   }
 
   /// Goes on from a checkpoint, which only rank 0 has. Collective.
@@ -133,9 +138,19 @@ package final class Trainer<C: Communicator> {
   }
 }
 
+/// What a trainer's state was at the end of a step.
+struct TrainerCopy: Sendable {
+  let state: ModelState
+  let optimizer: OptimizerState
+
+  func tensors() -> (model: NamedTensors, optimizer: NamedTensors) {
+    (state.stateDict(), optimizer.tensors(state.layout))
+  }
+}
+
 extension Configuration {
   /// The global batch: `shards` equal slices.
-  var batchShape: BatchShape {
+  package var batchShape: BatchShape {
     BatchShape(
       samplesPerShard: train.batchSize / train.shards, frames: train.segmentLength, shards: train.shards)
   }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Training
 
+extension SynthesizeJob.Lengths: ExpressibleByArgument {}
+
 /// `speakerid-dist synthesize`.
 struct Synthesize: JobCommand {
   static let configuration = CommandConfiguration(
@@ -19,6 +21,13 @@ struct Synthesize: JobCommand {
   @Option(help: ArgumentHelp("Labelled utterances, of all speakers together.", valueName: "n"))
   var utterances = SynthesizeJob(output: "").utterances
 
+  @Option(
+    help: ArgumentHelp("Test utterances, on top. Default: a sixth of the labelled ones.", valueName: "n"))
+  var testUtterances: Int?
+
+  @Option(help: ArgumentHelp("How long they are: 1.5 to 5 s, or as the homework's.", valueName: "kind"))
+  var lengths = SynthesizeJob.Lengths.short
+
   @Option(help: ArgumentHelp("Another seed gives other speakers.", valueName: "n"))
   var seed = SynthesizeJob(output: "").seed
 
@@ -28,6 +37,8 @@ struct Synthesize: JobCommand {
     var job = SynthesizeJob(output: output)
     job.speakers = speakers
     job.utterances = utterances
+    job.testUtterances = testUtterances
+    job.lengths = lengths
     job.seed = seed
     job.threads = threads.count
     return .job(job, json: false)

@@ -51,6 +51,8 @@ extension Configuration {
     if c.train.reduction == .ordered { c.train.exchange = .allCases.randomElement(using: &random)! }
     c.train.overlap = Bool.random(using: &random)
     c.train.keepCheckpoints = Int.random(in: 1...9, using: &random)
+    c.train.stallTimeout = [0, Double.random(in: 1...1_000, using: &random)].randomElement(using: &random)!
+    c.train.checksumSteps = Int.random(in: 0...100_000, using: &random)
     return c
   }
 }
