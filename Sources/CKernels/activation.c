@@ -8,12 +8,12 @@ KERNEL void kernel_bias_relu_dropout(size_t N, size_t D, const float *restrict b
       const uint8_t *k = keep + n * D;
       for (size_t i = 0; i < D; i++) {
         float s = row[i] + bias[i];
-        row[i] = (s > 0 ? s : 0) * ((float)k[i] * scale);
+        row[i] = (s < 0 ? 0 : s) * ((float)k[i] * scale);
       }
     } else {
       for (size_t i = 0; i < D; i++) {
         float s = row[i] + bias[i];
-        row[i] = s > 0 ? s : 0;
+        row[i] = s < 0 ? 0 : s;
       }
     }
   }

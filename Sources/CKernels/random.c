@@ -8,6 +8,10 @@
 // products of the rounds fall into place; upper halves may hold anything and are dropped at the end.
 KERNEL void kernel_keep_mask(const uint32_t key[2], const uint32_t counter[4], uint32_t threshold, size_t count,
                              uint8_t *keep) {
+  if (threshold > 0xFFFFu) {  // no 16-bit number reaches it
+    memset(keep, 0, count);
+    return;
+  }
   for (size_t start = 0; start < count; start += 8 * LANES) {
     uint64_t a[LANES], b[LANES], c[LANES], d[LANES];
     for (int i = 0; i < LANES; i++) {

@@ -9,6 +9,7 @@
 _Static_assert(sizeof(MPI_Request) <= sizeof(cmpi_request), "an MPI_Request does not fit");
 
 static MPI_Comm group = MPI_COMM_NULL;
+static MPI_Comm heartbeats = MPI_COMM_NULL;
 
 // Word 0 stands for MPI_REQUEST_NULL, which is the address of an object in Open MPI.
 static MPI_Request unwrap(cmpi_request wrapped) {
@@ -27,22 +28,23 @@ static void copy_text(char *to, int capacity, const char *from) {
   if (capacity > 0) snprintf(to, (size_t)capacity, "%s", from);
 }
 
-int cmpi_init(int *serialized) {
+int cmpi_init(int *serialized, int *multiple) {
   int started = 0;
   int granted = MPI_THREAD_SINGLE;
-  *serialized = 0;
+  *serialized = *multiple = 0;
   MPI_Initialized(&started);
   if (!started) {
     // With more ranks than cores, ranks that spin starve the ones that compute: a 4 KB all-reduce takes 8 to 48 ms
     // instead of 0.02. Open MPI reads this only at the start; yielding costs under a microsecond a call.
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
-    int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &granted);
+    int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &granted);
     if (code != MPI_SUCCESS) return code;
   } else {
     int code = MPI_Query_thread(&granted);
     if (code != MPI_SUCCESS) return code;
   }
   *serialized = granted >= MPI_THREAD_SERIALIZED;
+  *multiple = granted >= MPI_THREAD_MULTIPLE;
   if (group != MPI_COMM_NULL) return MPI_SUCCESS;
   int code = MPI_Comm_dup(MPI_COMM_WORLD, &group);
   if (code != MPI_SUCCESS) return code;
@@ -57,6 +59,10 @@ int cmpi_is_running(void) {
 }
 
 int cmpi_finalize(void) {
+  if (heartbeats != MPI_COMM_NULL) {
+    int code = MPI_Comm_free(&heartbeats);
+    if (code != MPI_SUCCESS) return code;
+  }
   if (group != MPI_COMM_NULL) {
     int code = MPI_Comm_free(&group);
     if (code != MPI_SUCCESS) return code;
@@ -143,5 +149,26 @@ int cmpi_wait(cmpi_request *request) {
   MPI_Request pending = unwrap(*request);
   int code = MPI_Wait(&pending, MPI_STATUS_IGNORE);
   *request = wrap(pending);
+  return code;
+}
+
+int cmpi_open_heartbeats(void) { return MPI_Comm_dup(group, &heartbeats); }
+
+int cmpi_send_heartbeat(const uint64_t *words, int count, int to, cmpi_request *request) {
+  MPI_Request started = MPI_REQUEST_NULL;
+  int code = MPI_Isend(words, count, MPI_UINT64_T, to, 0, heartbeats, &started);
+  *request = wrap(started);
+  return code;
+}
+
+int cmpi_receive_heartbeat(uint64_t *words, int count, int *from) {
+  int arrived = 0;
+  MPI_Status status;
+  *from = -1;
+  int code = MPI_Iprobe(MPI_ANY_SOURCE, 0, heartbeats, &arrived, &status);
+  if (code != MPI_SUCCESS || !arrived) return code;
+  // One thread receives here, so the message that was found is the one that comes.
+  code = MPI_Recv(words, count, MPI_UINT64_T, status.MPI_SOURCE, 0, heartbeats, MPI_STATUS_IGNORE);
+  if (code == MPI_SUCCESS) *from = status.MPI_SOURCE;
   return code;
 }

@@ -18,6 +18,8 @@ public protocol Communicator: Sendable {
   var size: Int { get }
   /// The name of the machine this rank runs on.
   var hostName: String { get }
+  /// Where this rank notes what it is doing; `nil` when nobody looks, as in a group within one process.
+  var activity: Activity? { get }
 
   /// Returns when every rank has called it.
   func barrier() throws(Failure)
@@ -63,6 +65,11 @@ public protocol Communicator: Sendable {
 
   /// Sums `values` over the ranks, in place, in whatever order the transport likes (MPI_Allreduce).
   func allReduceSum(_ values: UnsafeMutableBufferPointer<Float>) throws(Failure)
+
+  /// Opens a way for heartbeats beside all other calls. Collective; once in a process.
+  ///
+  /// - Returns: `nil` in a group within one process, and when the transport cannot serve two threads at a time.
+  func openHeartbeats() throws -> (any HeartbeatChannel)?
 
   /// Ends every rank of the group at once, as far as the transport can, with this exit status.
   func abort(status: Int32) -> Never

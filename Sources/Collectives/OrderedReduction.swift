@@ -35,6 +35,8 @@ public final class OrderedReduction<C: Communicator> {
   private var gatherRequest = C.Request()
   /// The other ranks' roots, cut to this rank's slice.
   private let received: AlignedFloats
+  /// For each exchange what goes over the wire in its place when nodes are bfloat16; none for floats.
+  private let halves: [HalfExchange]
   /// What a rank without a root sends none of: MPI wants another address than `received`.
   private let nothing = AlignedFloats(count: 0)
   /// Where each root of the whole tree, cut to this rank's slice, begins; in tree order.
@@ -49,9 +51,12 @@ public final class OrderedReduction<C: Communicator> {
   ///   - range: the elements of the flat buffer to reduce; the same on all ranks.
   ///   - granularity: boundaries between slices are multiples of this many floats. With 1024, say, sums over blocks
   ///     of 1024 floats (for a norm) are each made by one rank, the same bits on any number of ranks.
+  ///   - precision: what every node of the tree is rounded to, and sent as. The roots given to `start` must have
+  ///     been rounded at every node below them.
   /// - Throws: `Failure.usage` when the range lies beyond the 2³¹ floats that MPI counts.
   public init(
-    _ communicator: C, ownership: ShardOwnership, range: Range<Int>, granularity: Int = 16
+    _ communicator: C, ownership: ShardOwnership, range: Range<Int>, granularity: Int = 16,
+    precision: NodePrecision = .float32
   ) throws(Failure) {
     precondition(ownership.ranks == communicator.size, "ownership is for \(ownership.ranks) ranks")
     let (rank, size) = (communicator.rank, communicator.size)
@@ -64,7 +69,7 @@ public final class OrderedReduction<C: Communicator> {
     self.slices = slices
     slice = slices[rank]
     localRoots = rootsOfRank[rank]
-    treeSum = TreeSum(of: roots, in: tree)
+    treeSum = TreeSum(of: roots, in: tree, precision: precision)
     gatherPlan = try GatherPlan(counts: slices.map(\.count), offsets: slices.map(\.lowerBound))
 
     // Received pieces lie one after the other in tree order, each from a cache line's boundary.
@@ -92,6 +97,9 @@ public final class OrderedReduction<C: Communicator> {
         receiveOffsets: (0..<size).map { receives($0) ? slot(firstPiece[$0] + round) : 0 })
       exchanges.append(plan)
     }
+    var halves: [HalfExchange] = []
+    if precision == .bfloat16 { for plan in exchanges { halves.append(try HalfExchange(of: plan)) } }
+    self.halves = halves
     self.exchanges = exchanges
     requests = exchanges.map { _ in C.Request() }
   }
@@ -111,7 +119,11 @@ public final class OrderedReduction<C: Communicator> {
     for (round, plan) in exchanges.enumerated() {
       // A rank with fewer roots than others sends nothing in the last rounds.
       let root = round < roots.count ? roots[round] : UnsafePointer(nothing.start)
-      requests[round] = try communicator.startAllToAll(plan, send: root, receive: received.start)
+      if halves.isEmpty {
+        requests[round] = try communicator.startAllToAll(plan, send: root, receive: received.start)
+      } else {
+        requests[round] = try halves[round].start(communicator, root)
+      }
     }
   }
 
@@ -127,7 +139,10 @@ public final class OrderedReduction<C: Communicator> {
 
   /// Returns when all roots have arrived; `sum` may then be called.
   public func wait() throws(Failure) {
-    for round in requests.indices { try communicator.wait(&requests[round]) }
+    for round in requests.indices {
+      try communicator.wait(&requests[round])
+      if !halves.isEmpty { halves[round].unpack(into: received.start) }
+    }
   }
 
   /// Sums some of the slice's elements over all shards, after `wait`; threads may share a slice out.

@@ -20,13 +20,17 @@ public struct TreeSum: Sendable {
   }
 
   private let steps: [Step]
+  /// Whether every sum is rounded to bfloat16.
+  private let isRounding: Bool
   /// The elements a step handles at a time, so that all intermediate sums fit the scratch memory.
   private let blockSize: Int
   /// Small enough that `withUnsafeTemporaryAllocation` takes it from the stack.
   private static let scratchFloats = 256
 
   /// A sum of the nodes of `tree` in `nodes`, left to right, which must make up a whole node together.
-  public init(of nodes: [Range<Int>], in tree: ShardTree) {
+  ///
+  /// - Parameter precision: what every node of the tree is rounded to.
+  public init(of nodes: [Range<Int>], in tree: ShardTree, precision: NodePrecision = .float32) {
     let merges = tree.merges(of: nodes)
     precondition(merges.count == nodes.count - 1, "\(nodes) do not make up one node of the tree")
     var holders = nodes.indices.map { Operand.piece($0) }
@@ -49,6 +53,7 @@ public struct TreeSum: Sendable {
       }
     }
     self.steps = steps
+    isRounding = precision == .bfloat16
     pieces = nodes.count
     blockSize = intermediates == 0 ? Int.max : Self.scratchFloats / intermediates / 16 * 16
     precondition(blockSize > 0, "a tree this deep needs more scratch memory")
@@ -77,9 +82,13 @@ public struct TreeSum: Sendable {
             if case .intermediate(let number) = step.result { scratch + number * blockSize } else {
               output + start
             }
-          add(
-            pointer(step.left, pieces, offset + start, scratch),
-            pointer(step.right, pieces, offset + start, scratch), into: result, count: block)
+          let left = pointer(step.left, pieces, offset + start, scratch)
+          let right = pointer(step.right, pieces, offset + start, scratch)
+          if isRounding {
+            BFloat16.add(left, right, into: result, count: block)
+          } else {
+            add(left, right, into: result, count: block)
+          }
         }
         start += block
       }

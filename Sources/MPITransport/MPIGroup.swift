@@ -20,6 +20,10 @@ public final class MPIGroup: Communicator {
   public let size: Int
   /// What MPI_Get_processor_name says.
   public let hostName: String
+  /// What this rank is doing: also whether it waits in a call of this group.
+  public var activity: Activity? { watched }
+  private let watched = Activity()
+  private let allowsHeartbeats: Bool
 
   /// Starts MPI and joins the group of all processes. Once in a process, before anything else talks MPI.
   ///
@@ -27,14 +31,15 @@ public final class MPIGroup: Communicator {
   ///   `Failure.usage` when the launcher started several processes that do not find each other.
   public static func start() throws(Failure) -> MPIGroup {
     var serialized: Int32 = 0
-    try check(cmpi_init(&serialized), "MPI_Init_thread")
+    var multiple: Int32 = 0
+    try check(cmpi_init(&serialized, &multiple), "MPI_Init_thread")
     guard serialized == 1 else {
       throw Failure(
         .internalError,
         "\(libraryVersion()) does not grant MPI_THREAD_SERIALIZED, which the thread pool needs:"
           + " use an MPI built with thread support")
     }
-    let group = try MPIGroup()
+    let group = try MPIGroup(allowsHeartbeats: multiple == 1)
     if group.size == 1, let launched = ranksLaunched(), launched > 1 {
       throw Failure(
         .usage,
@@ -44,7 +49,8 @@ public final class MPIGroup: Communicator {
     return group
   }
 
-  private init() throws(Failure) {
+  private init(allowsHeartbeats: Bool) throws(Failure) {
+    self.allowsHeartbeats = allowsHeartbeats
     var rank: Int32 = 0
     var size: Int32 = 0
     try check(cmpi_rank(&rank), "MPI_Comm_rank")
@@ -65,14 +71,14 @@ public final class MPIGroup: Communicator {
   public static func libraryVersion() -> String { text { _ = cmpi_library_version($0, $1) } }
 
   /// MPI_Barrier.
-  public func barrier() throws(Failure) { try check(cmpi_barrier(), "MPI_Barrier") }
+  public func barrier() throws(Failure) { try wait(in: "MPI_Barrier") { cmpi_barrier() } }
 
   /// MPI_Bcast, in pieces of a gigabyte, as MPI counts no more than two.
   public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws(Failure) {
     var rest = bytes[...]
     while !rest.isEmpty {
       let piece = UnsafeMutableRawBufferPointer(rebasing: rest.prefix(1 << 30))
-      try check(cmpi_broadcast(piece.baseAddress, Int32(piece.count), Int32(root)), "MPI_Bcast")
+      try wait(in: "MPI_Bcast") { cmpi_broadcast(piece.baseAddress, Int32(piece.count), Int32(root)) }
       rest = rest.dropFirst(piece.count)
     }
   }
@@ -83,9 +89,9 @@ public final class MPIGroup: Communicator {
   ) throws(Failure) {
     let layout = try ByteLayout(counts, mine: mine.count, rank: rank, call: "MPI_Allgatherv")
     precondition(all.count >= layout.total, "\(all.count) bytes for counts \(counts)")
-    try check(
-      cmpi_all_gather(mine.baseAddress, Int32(mine.count), all.baseAddress, layout.counts, layout.offsets),
-      "MPI_Allgatherv")
+    try wait(in: "MPI_Allgatherv") {
+      cmpi_all_gather(mine.baseAddress, Int32(mine.count), all.baseAddress, layout.counts, layout.offsets)
+    }
   }
 
   /// MPI_Gatherv; at most 2³¹ − 1 bytes in all.
@@ -94,10 +100,10 @@ public final class MPIGroup: Communicator {
   ) throws(Failure) {
     let layout = try ByteLayout(counts, mine: mine.count, rank: rank, call: "MPI_Gatherv")
     precondition(rank != root || all.count >= layout.total, "\(all.count) bytes for counts \(counts)")
-    try check(
+    try wait(in: "MPI_Gatherv") {
       cmpi_gather(
-        mine.baseAddress, Int32(mine.count), all.baseAddress, layout.counts, layout.offsets, Int32(root)),
-      "MPI_Gatherv")
+        mine.baseAddress, Int32(mine.count), all.baseAddress, layout.counts, layout.offsets, Int32(root))
+    }
   }
 
   /// MPI_Ialltoallv.
@@ -133,7 +139,7 @@ public final class MPIGroup: Communicator {
 
   /// MPI_Wait.
   public func wait(_ request: inout Request) throws(Failure) {
-    try check(cmpi_wait(&request.handle), "MPI_Wait")
+    try wait(in: "MPI_Wait") { cmpi_wait(&request.handle) }
   }
 
   /// MPI_Allreduce in place, in pieces of 2³⁰ floats.
@@ -141,13 +147,26 @@ public final class MPIGroup: Communicator {
     var rest = values[...]
     while !rest.isEmpty {
       let piece = UnsafeMutableBufferPointer(rebasing: rest.prefix(1 << 30))
-      try check(cmpi_all_reduce_sum(piece.baseAddress, Int32(piece.count)), "MPI_Allreduce")
+      try wait(in: "MPI_Allreduce") { cmpi_all_reduce_sum(piece.baseAddress, Int32(piece.count)) }
       rest = rest.dropFirst(piece.count)
     }
   }
 
+  /// Heartbeats in a communicator of their own (MPI_Comm_dup).
+  ///
+  /// - Returns: `nil` on all ranks when MPI does not grant every one of them MPI_THREAD_MULTIPLE.
+  public func openHeartbeats() throws -> (any HeartbeatChannel)? {
+    guard try allGather(allowsHeartbeats ? 1 : 0).allSatisfy({ $0 == 1 }) else { return nil }
+    return try HeartbeatMessages(ranks: size)
+  }
+
   /// MPI_Abort: `mpirun` ends every rank and exits with this status.
   public func abort(status: Int32) -> Never { cmpi_abort(status) }
+
+  /// A call in which this rank waits for others.
+  private func wait(in call: String, _ body: () -> Int32) throws(Failure) {
+    try check(watched.waiting(body), call)
+  }
 }
 
 /// Counts and offsets of a gather of bytes, as MPI wants them.
@@ -183,7 +202,7 @@ private func text(_ write: (UnsafeMutablePointer<CChar>?, Int32) -> Void) -> Str
   }
 }
 
-private func check(_ code: Int32, _ call: String) throws(Failure) {
+func check(_ code: Int32, _ call: String) throws(Failure) {
   guard code != 0 else { return }
   throw Failure(.internalError, "\(call) failed: " + text { cmpi_error_string(code, $0, $1) })
 }

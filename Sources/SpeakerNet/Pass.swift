@@ -31,18 +31,22 @@ public struct Pass {
   let tape: Tape
   let batchSum: BatchSum?
   let dropoutStream: RandomStream?
+  private let gradientWatch: GradientWatch?
   private var dropoutSite = 0
   /// Whether weight gradients are added to what is there: from the second use of a shared layer on.
   var isAccumulating = false
+  /// Whether gradients are not final yet when a layer says so: in all but the last use of a shared layer.
+  var holdsGradientsBack = false
 
   /// - Parameters:
   ///   - gradients: [layout.trainedCount], where parameter gradients go; `nil` in evaluation.
   ///   - dropout: the stream of the slice's masks; `nil` turns dropout off.
   ///   - batchSum: the sum over the global batch; `nil` when this slice is the whole batch.
+  ///   - gradientWatch: learns how far the backward pass is.
   public init(
     samples: Int, frames: Int, globalSamples: Int, mode: Mode, state: ModelState,
     gradients: UnsafeMutablePointer<Float>?, workspace: Workspace, dropout: RandomStream? = nil,
-    batchSum: BatchSum? = nil
+    batchSum: BatchSum? = nil, gradientWatch: GradientWatch? = nil
   ) {
     self.samples = samples
     self.frames = frames
@@ -52,6 +56,7 @@ public struct Pass {
     self.gradients = gradients
     self.dropoutStream = mode == .training ? dropout : nil
     self.batchSum = batchSum
+    self.gradientWatch = gradientWatch
     arena = workspace.arena
     tape = workspace.tape
     clock = workspace.clock
@@ -75,6 +80,17 @@ public struct Pass {
   /// Where a parameter's gradient goes.
   public func gradient(of parameter: Parameter) -> Matrix {
     Matrix(gradients! + parameter.offset, rows: parameter.rows, columns: parameter.columns)
+  }
+
+  /// Says, in a backward pass, that every gradient from this parameter's to the end of the flat buffer is final.
+  ///
+  /// Parameters lie in the order of the forward pass, so the backward pass finishes them from the end. A layer says
+  /// it when all its own are final, and a large one in between.
+  func finishedGradients(from parameter: Parameter) {
+    guard let gradientWatch, !holdsGradientsBack else { return }
+    let start = clock.isOn ? monotonicNanoseconds() : 0
+    gradientWatch(parameter.offset)
+    if clock.isOn { clock.add(.exchange, from: start, to: monotonicNanoseconds()) }
   }
 
   /// Keeps a matrix for the backward pass.
@@ -113,21 +129,26 @@ public struct Pass {
 
   /// Replaces `count` floats by their sum over all slices of the global batch, in the one fixed order.
   public func sumOverBatch(_ values: UnsafeMutablePointer<Float>, count: Int) {
-    batchSum?.reduce(values, count)
+    batchSum?.reduce(values, count, clock)
   }
 }
 
+/// Is told by the backward pass that all gradients from an element of the flat buffer to its end are final: offsets
+/// that fall to 0.
+public typealias GradientWatch = (_ offset: Int) -> Void
+
 /// The sum over the slices of the global batch, as a layer sees it.
 public struct BatchSum {
-  /// Replaces `count` floats by their sum; waits for the other slices, and keeps the pass's clock informed.
-  public let reduce: (_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+  /// What is summed, how many floats, and the clock of the pass that waits.
+  public typealias Reduce = (_ values: UnsafeMutablePointer<Float>, _ count: Int, _ clock: PhaseClock) -> Void
+
+  /// Replaces `count` floats by their sum; waits for the other slices, and tells the pass's clock.
+  public let reduce: Reduce
   /// Whether this slice is the one of its rank that writes running statistics.
   public let writesStatistics: Bool
 
   /// A sum by `reduce`.
-  public init(
-    writesStatistics: Bool, reduce: @escaping (_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Void
-  ) {
+  public init(writesStatistics: Bool, reduce: @escaping Reduce) {
     self.writesStatistics = writesStatistics
     self.reduce = reduce
   }

@@ -67,6 +67,7 @@ public struct SpeakerModel: Sendable {
     let result = loss(y_BC, labels: labels, gradient: dy_BC, pass)
     let dh_ND = encoder.backward(pooling.backward(head.backward(dy_BC, &pass), &pass), &pass)
     prenet.backwardToParameters(dh_ND, &pass)
+    pass.finishedGradients(from: prenet.weight)
     return (y_BC, result)
   }
 

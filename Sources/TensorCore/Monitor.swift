@@ -24,6 +24,13 @@ package final class Monitor: @unchecked Sendable {
     return body()
   }
 
+  /// Runs `body` unless another thread holds the lock.
+  package func withLockIfFree(_ body: () -> Void) {
+    guard pthread_mutex_trylock(mutex) == 0 else { return }
+    defer { pthread_mutex_unlock(mutex) }
+    body()
+  }
+
   /// Gives the lock up until somebody calls ``wakeAll()``; may also return early.
   package func wait() { pthread_cond_wait(condition, mutex) }
 

@@ -31,8 +31,13 @@ public final class ThreadTeam: Sendable {
 
   /// Calls `body(worker)` once on every worker and returns when all have returned.
   public func run(_ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { run(TeamWork($0)) }
+  }
+
+  /// Like ``run(_:)``, with work that was made before: to lend a closure to other threads takes memory.
+  public func run(_ work: TeamWork) {
     guard workers > 0 else { return }
-    withoutActuallyEscaping(body) { roster.run($0, workers: workers) }
+    roster.run(work, workers: workers)
   }
 
   /// Calls `body(item, worker)` for every item in `0 ..< count`, each on whichever worker is free.
@@ -63,29 +68,35 @@ public final class ThreadTeam: Sendable {
   }
 }
 
+/// Something for every worker of a team to do.
+public final class TeamWork {
+  fileprivate let body: (Int) -> Void
+
+  /// - Parameter body: called once by each worker, with its number.
+  public init(_ body: @escaping (Int) -> Void) { self.body = body }
+}
+
 /// What the threads of a team share; apart from the team, so that a running thread does not keep the team alive.
 private final class Roster: @unchecked Sendable {
-  // Unchecked: everything below is read and written under the monitor. `body` is lent to the workers between the
+  // Unchecked: everything below is read and written under the monitor. `work` is lent to the workers between the
   // start and the end of one round.
   let monitor = Monitor()
   private var freePermits: Int
   private var round = 0
   private var unfinished = 0
   private var isClosing = false
-  private var body: UnsafePointer<(Int) -> Void>?
+  private var work: Unmanaged<TeamWork>?
 
   init(permits: Int) { freePermits = permits }
 
-  func run(_ body: @escaping (Int) -> Void, workers: Int) {
-    withUnsafePointer(to: body) { body in
-      monitor.withLock {
-        self.body = body
-        unfinished = workers
-        round += 1
-        monitor.wakeAll()
-        while unfinished > 0 { monitor.wait() }
-        self.body = nil
-      }
+  func run(_ work: TeamWork, workers: Int) {
+    monitor.withLock {
+      self.work = Unmanaged.passUnretained(work)
+      unfinished = workers
+      round += 1
+      monitor.wakeAll()
+      while unfinished > 0 { monitor.wait() }
+      self.work = nil
     }
   }
 
@@ -109,8 +120,8 @@ private final class Roster: @unchecked Sendable {
   /// The life of one thread.
   func work(_ index: Int) {
     var done = 0
-    while let body = nextRound(after: &done) {
-      call(body, index)
+    while let work = nextRound(after: &done) {
+      call(work, index)
       monitor.withLock {
         freePermits += 1
         unfinished -= 1
@@ -121,15 +132,17 @@ private final class Roster: @unchecked Sendable {
 
   // Not inlined: when it returns, the thread holds no reference to the closure, which may then end its life.
   @inline(never)
-  private func call(_ body: UnsafePointer<(Int) -> Void>, _ index: Int) { body.pointee(index) }
+  private func call(_ work: Unmanaged<TeamWork>, _ index: Int) {
+    work._withUnsafeGuaranteedRef { $0.body(index) }
+  }
 
-  private func nextRound(after done: inout Int) -> UnsafePointer<(Int) -> Void>? {
+  private func nextRound(after done: inout Int) -> Unmanaged<TeamWork>? {
     monitor.withLock {
       while !isClosing && (round == done || freePermits == 0) { monitor.wait() }
       guard !isClosing else { return nil }
       done = round
       freePermits -= 1
-      return body
+      return work
     }
   }
 }

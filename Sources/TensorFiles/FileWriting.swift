@@ -103,6 +103,15 @@ public struct FileSink: ~Copyable {
     }
   }
 
+  /// Returns when everything written so far is on disk.
+  ///
+  /// - Throws: `.inputOutput` with the path and what the system said.
+  public func synchronize() throws(Failure) {
+    guard retryingInterrupted({ fdatasync(descriptor) }) == 0 else {
+      throw Failure.system(errno, path, "flushing to disk failed")
+    }
+  }
+
   /// Appends all the bytes.
   ///
   /// - Throws: as `write(_:)` of a raw buffer.

@@ -9,6 +9,8 @@ import MPITransport
 ///     collectives-check --bench   the ordered reduction against MPI_Allreduce, medians
 ///     collectives-check --abort R rank R aborts with status 7 while the others wait for it
 ///     collectives-check --fail R  rank R fails; all ranks end with its message and status
+///     collectives-check --heartbeats
+///                                 heartbeats between all ranks and rank 0, beside exchanges on another thread
 ///     collectives-check --threads N [--bench]
 ///                                 the same with N ranks as threads of this process
 @main
@@ -52,6 +54,9 @@ enum CollectivesCheck {
     case ("--bench", _):
       if group.size == 1 { benchmarkTreeSum() }
       try benchmark(group)
+    case ("--heartbeats", _):
+      try checkHeartbeats(group)
+      if speaks { printLine("heartbeats pass on \(group.size) ranks") }
     case ("--abort", let rank?):
       if group.rank == rank { group.abort(status: 7) }
       try group.barrier()
@@ -63,7 +68,8 @@ enum CollectivesCheck {
         return failure.kind.rawValue
       }
     default:
-      throw Failure(.usage, "collectives-check [--threads N] [--bench | --abort RANK | --fail RANK]")
+      throw Failure(
+        .usage, "collectives-check [--threads N] [--bench | --heartbeats | --abort RANK | --fail RANK]")
     }
     return 0
   }

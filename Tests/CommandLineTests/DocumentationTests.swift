@@ -25,6 +25,7 @@ import Testing
       """
     let commands = [
       "", "train", "evaluate", "predict", "gradients", "pack", "synthesize", "recipes", "convert", "bench",
+      "plan",
     ]
     for command in commands {
       text += "\n## \(command.isEmpty ? "speakerid-dist" : command)\n\n"

@@ -28,9 +28,11 @@ enum Program {
 
   /// Runs it alone, or under `mpirun` with that many ranks.
   ///
-  /// - Parameter meanwhile: what is done while it runs.
+  /// - Parameters:
+  ///   - program: what is run in its place.
+  ///   - meanwhile: what is done while it runs.
   static func run(
-    _ arguments: [String], ranks: Int? = nil, in folder: String? = nil,
+    _ arguments: [String], ranks: Int? = nil, in folder: String? = nil, program path: String = path,
     meanwhile: (Process) -> Void = { _ in }
   ) throws -> Outcome {
     let process = Process()

@@ -9,7 +9,7 @@ import Testing
     (
       ["frobnicate"],
       "unknown command 'frobnicate': the commands are train, evaluate, predict, gradients, pack, synthesize, "
-        + "recipes, convert, bench, help"
+        + "recipes, convert, bench, plan, help"
     ),
     (
       ["train", "--confg", "x"],

@@ -51,7 +51,7 @@ import Training
     state.initialize(seed: 1)
     let once = state.stateDict(), repeated = state.stateDict(repeatingShared: true)
     let shared = once.names.filter { $0.hasPrefix("encoder.layers.0.") }
-    #expect(shared.count == 19)
+    #expect(shared.count == 20)
     let copies = shared.flatMap { name in
       [1, 2].map { name.replacingOccurrences(of: "layers.0.", with: "layers.\($0).") }
     }

@@ -13,9 +13,10 @@ typedef struct {
   uint64_t word;
 } cmpi_request;
 
-// Starts MPI, unless something has; *serialized is 1 when calls may come from different threads, one at a time.
+// Starts MPI, unless something has; *serialized is 1 when calls may come from different threads, one at a time,
+// *multiple when they may come at the same time, which the heartbeats need.
 // Waiting ranks yield the processor (OMPI_MCA_mpi_yield_when_idle) unless the environment says otherwise.
-int cmpi_init(int *serialized);
+int cmpi_init(int *serialized, int *multiple);
 // 1 between cmpi_init and cmpi_finalize.
 int cmpi_is_running(void);
 int cmpi_finalize(void);
@@ -44,5 +45,13 @@ int cmpi_start_all_gather(float *values, const int *counts, const int *offsets, 
 // *done is 1 when the request has completed, which then is no request. No request: done at once.
 int cmpi_test(cmpi_request *request, int *done);
 int cmpi_wait(cmpi_request *request);
+
+// Small messages in a communicator of their own, so that one thread of each rank may use it beside all other calls.
+// Collective, once.
+int cmpi_open_heartbeats(void);
+// The words must stay until the request has completed.
+int cmpi_send_heartbeat(const uint64_t *words, int count, int to, cmpi_request *request);
+// Takes a message that has arrived; *from is -1 when there is none.
+int cmpi_receive_heartbeat(uint64_t *words, int count, int *from);
 
 #endif

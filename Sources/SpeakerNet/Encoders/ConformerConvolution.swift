@@ -49,6 +49,7 @@ package struct ConformerConvolution: Layer {
     let a_ND = pass.restore()
     let b_ND = pass.restore()
     pointwise2.weightGradient(dprojected_ND, a_ND, &pass)
+    pass.finishedGradients(from: pointwise2.weight)
     let da_ND = pointwise2.inputGradient(dprojected_ND, &pass)
     pass.clock.measure(.activation) { kernel_silu_backward(b_ND.count, b_ND.base, da_ND.base, da_ND.base) }
     let dgated_ND = depthwise.backward(batchNorm.backward(da_ND, &pass), &pass)

@@ -37,13 +37,18 @@ package struct ConformerLayer: Layer {
 
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let dconvolved_ND = feedForward2.backward(finalNorm.backward(dy_ND, &pass), &pass)
+    pass.finishedGradients(from: feedForward2.norm.weight)
     let dresidual_ND = convolution.backward(dconvolved_ND, &pass)
+    pass.finishedGradients(from: convolution.norm.weight)
     let dattended_ND = pass.branchGradient(dresidual_ND, attention.outputBias, probability: dropout)
     let dnorm_ND = pass.matrix(dy_ND.rows, dy_ND.columns)
     dnorm_ND.clear()
     attention.backward(dattended_ND, addingTo: dnorm_ND, &pass)
     let dh_ND = attentionNorm.backward(dnorm_ND, &pass)
     pass.add(dresidual_ND, to: dh_ND)
-    return feedForward1.backward(dh_ND, &pass)
+    pass.finishedGradients(from: attentionNorm.weight)
+    let dx_ND = feedForward1.backward(dh_ND, &pass)
+    pass.finishedGradients(from: feedForward1.norm.weight)
+    return dx_ND
   }
 }

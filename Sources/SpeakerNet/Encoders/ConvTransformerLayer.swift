@@ -47,9 +47,11 @@ package struct ConvTransformerLayer: Layer {
     let (dr_ND, dbranch_ND) = norm3.addingBackward(dy_ND, linear2.bias!, probability: 0, &pass)
     let dgated_ND = hiddenBackward(linear1, linear2, dbranch_ND, &pass)
     pass.add(convolution.backward(gate.backward(dgated_ND, &pass), &pass), to: dr_ND)
+    pass.finishedGradients(from: convolution.weight)
     let (dh_ND, dfed_ND) = norm2.addingBackward(dr_ND, feedForward2.bias!, probability: dropout, &pass)
     pass.add(hiddenBackward(feedForward1, feedForward2, dfed_ND, &pass), to: dh_ND)
     let (dx_ND, dattended_ND) = norm1.addingBackward(dh_ND, attention.outputBias, probability: 0, &pass)
+    pass.finishedGradients(from: norm1.weight)
     attention.backward(dattended_ND, addingTo: dx_ND, &pass)
     return dx_ND
   }

@@ -49,6 +49,7 @@ package struct SharedTransformerLayer: Layer {
     let dh_ND = linear1.inputGradient(dhidden_NF, &pass)
     pass.dropoutBackward(dh_ND, probability: dropout)
     let (dx_ND, dattended_ND) = norm1.addingBackward(dh_ND, attention.outputBias, probability: 0, &pass)
+    pass.finishedGradients(from: norm1.weight)
     attention.backward(dattended_ND, addingTo: dx_ND, &pass)
     return dx_ND
   }

@@ -14,7 +14,12 @@ package struct Stack<Element: Layer>: Layer {
 
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     var dy_ND = dy_ND
-    for layer in layers.reversed() { dy_ND = pass.scopedBackward(like: dy_ND) { layer.backward(dy_ND, &$0) } }
+    // By index: a reversed collection's iterator would be allocated.
+    var index = layers.count
+    while index > 0 {
+      index -= 1
+      dy_ND = pass.scopedBackward(like: dy_ND) { layers[index].backward(dy_ND, &$0) }
+    }
     return dy_ND
   }
 }
@@ -39,11 +44,11 @@ package struct Repeated<Element: Layer>: Layer {
 
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     var dy_ND = dy_ND
-    for _ in 0..<times {
+    for use in (0..<times).reversed() {
+      pass.holdsGradientsBack = use > 0
       dy_ND = pass.scopedBackward(like: dy_ND) { layer.backward(dy_ND, &$0) }
-      pass.isAccumulating = true
+      pass.isAccumulating = use > 0
     }
-    pass.isAccumulating = false
     return dy_ND
   }
 }

@@ -44,6 +44,7 @@ package struct TransformerLayer: Layer {
     linear1.addInputGradient(dhidden_NF, to: dh_ND, &pass)
     let (dx_ND, dattended_ND) = norm1.addingBackward(
       dh_ND, attention.outputBias, probability: dropout, &pass)
+    pass.finishedGradients(from: linear1.weight)
     attention.backward(dattended_ND, addingTo: dx_ND, &pass)
     return dx_ND
   }

@@ -48,9 +48,18 @@ package struct Head: Layer {
 
   package func backward(_ dy_BC: Matrix, _ pass: inout Pass) -> Matrix {
     switch output {
-    case .linear(let layer): return hiddenBackward(layer.backward(dy_BC, &pass), &pass)
-    case .cosine(let layer): return hiddenBackward(layer.backward(dy_BC, &pass), &pass)
+    case .linear(let layer): return hiddenBackward(backward(dy_BC, layer, layer.weight, &pass), &pass)
+    case .cosine(let layer): return hiddenBackward(backward(dy_BC, layer, layer.weight, &pass), &pass)
     }
+  }
+
+  /// The last layer is the largest part of many models, and the first whose gradient is known.
+  private func backward(
+    _ dy_BC: Matrix, _ output: some Layer, _ first: Parameter, _ pass: inout Pass
+  ) -> Matrix {
+    let dh_BD = output.backward(dy_BC, &pass)
+    pass.finishedGradients(from: first)
+    return dh_BD
   }
 
   private func hiddenForward(_ e_BD: Matrix, _ pass: inout Pass) -> Matrix {
@@ -75,17 +84,22 @@ package struct Head: Layer {
   private func hiddenBackward(_ dh_BD: Matrix, _ pass: inout Pass) -> Matrix {
     switch hidden {
     case .none: return dh_BD
-    case .batchNorm(let norm): return norm.backward(dh_BD, &pass)
+    case .batchNorm(let norm):
+      let de_BD = norm.backward(dh_BD, &pass)
+      pass.finishedGradients(from: norm.weight)
+      return de_BD
     case .relu(let linear):
       let h_BD = pass.restore(), e_BD = pass.restore()
       pass.biasReLUDropoutBackward(dh_BD, result: h_BD, linear.bias!, probability: 0)
       linear.weightGradient(dh_BD, e_BD, &pass)
+      pass.finishedGradients(from: linear.weight)
       return linear.inputGradient(dh_BD, &pass)
     case .sigmoid(let linear):
       let h_BD = pass.restore(), e_BD = pass.restore()
       kernel_sigmoid_backward(
         h_BD.rows, h_BD.columns, h_BD.base, dh_BD.base, dh_BD.base, pass.gradient(of: linear.bias!).base)
       linear.weightGradient(dh_BD, e_BD, &pass)
+      pass.finishedGradients(from: linear.weight)
       return linear.inputGradient(dh_BD, &pass)
     }
   }

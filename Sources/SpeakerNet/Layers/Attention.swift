@@ -79,10 +79,12 @@ package struct Attention: Sendable {
     return output.product(context_ND, &pass)
   }
 
-  /// The input's gradient is added to `dx`; `dy` is the gradient of what ``forward(_:_:)`` returned.
+  /// The input's gradient is added to `dx`; `dy` is the gradient of what ``forward(_:_:)`` returned. The output
+  /// bias's gradient, and those of all parameters registered later, are final by now.
   package func backward(_ dy_ND: Matrix, addingTo dx_ND: Matrix, _ pass: inout Pass) {
     let context_ND = pass.restore()
     output.weightGradient(dy_ND, context_ND, &pass)
+    pass.finishedGradients(from: output.weight)
     let dcontext_ND = output.inputGradient(dy_ND, &pass)
     let weights = pass.restore()
     let keep = pass.restoreMask(probability: dropout)
@@ -92,6 +94,7 @@ package struct Attention: Sendable {
     attendBackward(dcontext_ND, weights, keep, qkv_N3D, dqkv_N3D, &pass)
     if let bias = projection.bias { pass.addBiasGradient(of: bias, from: dqkv_N3D) }
     projection.weightGradient(dqkv_N3D, x_ND, &pass)
+    pass.finishedGradients(from: projection.weight)
     projection.addInputGradient(dqkv_N3D, to: dx_ND, &pass)
   }
 

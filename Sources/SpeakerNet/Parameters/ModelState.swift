@@ -33,6 +33,15 @@ public final class ModelState: @unchecked Sendable {
     statistics.deallocate()
   }
 
+  /// The same values in memory of their own.
+  public func copy() -> ModelState {
+    let copy = ModelState(layout: layout)
+    copy.parameters.update(from: parameters, count: layout.count)
+    copy.statistics.update(from: statistics, count: layout.statisticsCount)
+    copy.batchesTracked = batchesTracked
+    return copy
+  }
+
   /// Draws the initial values. A value depends on the seed and the parameter's place alone.
   public func initialize(seed: UInt64) {
     for entry in layout.entries {

@@ -67,6 +67,7 @@ package struct AttentivePooling: Layer {
     let dscores_N1 = dscores_BT.reshaped(rows: pass.rows, columns: 1)
     pass.addBiasGradient(of: score.bias!, from: dscores_N1)
     score.weightGradient(dscores_N1, hidden ?? x_ND, &pass)
+    pass.finishedGradients(from: score.weight)
     guard let projection, let hidden_NA = hidden else {
       score.addInputGradient(dscores_N1, to: dx_ND, &pass)
       return dx_ND
@@ -78,6 +79,7 @@ package struct AttentivePooling: Layer {
         pass.gradient(of: projection.bias!).base)
     }
     projection.weightGradient(dhidden_NA, x_ND, &pass)
+    pass.finishedGradients(from: projection.weight)
     projection.addInputGradient(dhidden_NA, to: dx_ND, &pass)
     return dx_ND
   }

@@ -21,6 +21,9 @@ extension Configuration {
           + "\(Self.choices(shards)) would"
       )
     }
+    if train.reduction == .mpi && train.exchange != .f32 {
+      return ("train.exchange", "train.reduction mpi sums floats; only ordered sends \(train.exchange)")
+    }
     return nil
   }
 

@@ -1,4 +1,4 @@
-/// The four kinds of value a key takes. Each returns a key whose text form round-trips exactly.
+/// The kinds of value a key takes. Each returns a key whose text form round-trips exactly.
 extension ConfigurationKey {
   typealias Path<Value> = WritableKeyPath<Configuration, Value> & Sendable
 
@@ -67,6 +67,20 @@ extension ConfigurationKey {
         return true
       },
       write: { $0[keyPath: path].rawValue })
+  }
+
+  /// Yes or no, as YAML 1.2 spells it.
+  static func flag(
+    _ name: String, _ path: Path<Bool>, onResume: OnResume = .fixed, _ help: String
+  ) -> ConfigurationKey {
+    ConfigurationKey(
+      name, help, expected: "true or false", onResume: onResume,
+      read: { text, configuration in
+        guard let value = Bool(text) else { return false }
+        configuration[keyPath: path] = value
+        return true
+      },
+      write: { String($0[keyPath: path]) })
   }
 
   private static func article(_ word: String) -> String { "aeiou".contains(word.first ?? "x") ? "an" : "a" }

@@ -70,8 +70,21 @@ extension ConfigurationKey {
     choice(
       "train.reduction", \.train.reduction,
       "how gradients are summed: in one fixed order, or by MPI's own all-reduce"),
+    choice(
+      "train.exchange", \.train.exchange,
+      "what gradients are sent as: floats, or bfloat16, to which every sum is then rounded"),
+    flag(
+      "train.overlap", \.train.overlap, onResume: .free,
+      "whether gradients are sent while the backward pass still runs; the same bits either way"),
     integer(
       "train.keep_checkpoints", \.train.keepCheckpoints, in: 1...1_000_000, onResume: .free,
       "how many of the latest checkpoints are kept"),
+    number(
+      "train.stall_timeout", \.train.stallTimeout, "of at least 1, or 0", onResume: .free,
+      where: { $0 == 0 || $0 >= 1 },
+      "seconds after which a process that does not move is named and the run ended; 0 for never"),
+    integer(
+      "train.checksum_steps", \.train.checksumSteps, in: 0...1_000_000_000, onResume: .free,
+      "steps between two comparisons of all processes' parameters; 0 for none"),
   ]
 }

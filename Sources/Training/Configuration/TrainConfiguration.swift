@@ -10,6 +10,14 @@ public struct TrainConfiguration: Equatable, Sendable {
     case mpi
   }
 
+  /// What gradients are sent as.
+  public enum Exchange: String, CaseIterable, Sendable {
+    /// Floats, 4 bytes.
+    case f32
+    /// bfloat16, 2 bytes: every sum of the tree is rounded to it. The same bits on any number of ranks too.
+    case bf16
+  }
+
   /// Segments of one step, over all ranks.
   public var batchSize = 32
   /// Steps of the whole run.
@@ -32,8 +40,16 @@ public struct TrainConfiguration: Equatable, Sendable {
   public var shards = 8
   /// How gradients are summed.
   public var reduction: Reduction = .ordered
+  /// What gradients are sent as.
+  public var exchange: Exchange = .f32
+  /// Whether gradients are sent while the backward pass still runs; the same bits either way.
+  public var overlap = true
   /// How many of the latest checkpoints are kept.
   public var keepCheckpoints = 3
+  /// Seconds after which a process that does not move ends the run; 0 for never.
+  public var stallTimeout = 60.0
+  /// Steps between two comparisons of the parameters of all ranks; 0 for none.
+  public var checksumSteps = 1_000
 
   /// The homework's training.
   public init() {}

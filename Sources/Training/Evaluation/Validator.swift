@@ -58,6 +58,7 @@ struct Validator<C: Communicator> {
           done: {
             // What this rank has done stands for all: they have equal shares.
             finished += 1
+            communicator.activity?.advance()
             let now = total * finished / max(1, work.count)
             bar.advance(by: now - shown)
             shown = now

@@ -21,7 +21,8 @@ extension GradientsJob {
     let shards = (1...most).last { batch.samples.isMultiple(of: $0) } ?? 1
     let shape = BatchShape(samplesPerShard: batch.samples / shards, frames: batch.frames, shards: shards)
     let pass = try GradientStep(
-      group, model: trained.model, state: trained.state, shape: shape, threads: threads, keepsLogits: true)
+      group, model: trained.model, state: trained.state, shape: shape, threads: threads,
+      buckets: GradientBuckets(whole: trained.model.layout.trainedCount), keepsLogits: true)
     let outcome = try pass(step: 0, source: batch.source(shape), dropoutSeed: nil)
 
     let ownership = ShardOwnership(shards: shards, ranks: group.size)

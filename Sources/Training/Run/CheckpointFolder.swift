@@ -5,18 +5,32 @@ import TensorFiles
 enum CheckpointFolder {
   /// Writes the files, flushed to disk, into a folder that is there.
   static func write(
-    _ files: [(name: String, tensors: NamedTensors)], progress: RunProgress, to folder: String
+    _ files: [(name: String, tensors: NamedTensors)], progress: RunProgress, to folder: String,
+    advance: () -> Void = {}
   ) throws {
     var fingerprints: [(name: String, fingerprint: CheckpointState.Fingerprint)] = []
     for file in files {
       let bytes = Safetensors.serialize(file.tensors)
-      try FileWriting.writeAtomically(bytes, to: "\(folder)/\(file.name)")
+      try write(bytes, to: "\(folder)/\(file.name)", advance: advance)
       fingerprints.append((file.name, .init(byteCount: bytes.count, crc32: CRC32.of(bytes))))
     }
     let state = CheckpointState(progress: progress, files: fingerprints)
     try FileWriting.writeAtomically(
       Array((state.json.serialized(indent: 2) + "\n").utf8), to: "\(folder)/state.json")
   }
+
+  /// Writes a file in pieces, each of which is on disk before the next is begun: a slow disk gets on visibly.
+  private static func write(_ bytes: [UInt8], to path: String, advance: () -> Void) throws {
+    try FileWriting.writeAtomically(to: path) { sink throws(Failure) in
+      for start in stride(from: 0, to: bytes.count, by: pieceByteCount) {
+        try sink.write(Array(bytes[start..<min(bytes.count, start + pieceByteCount)]))
+        try sink.synchronize()
+        advance()
+      }
+    }
+  }
+
+  private static let pieceByteCount = 4 << 20
 
   /// Reads `state.json`.
   static func state(of folder: String) throws -> CheckpointState {

@@ -31,14 +31,15 @@ public struct CheckpointStore: Sendable {
   /// Writes a checkpoint, then removes those that are older than the last `keep`, and those beyond this step,
   /// which a resumed run has fallen back behind.
   ///
+  /// - Parameter advance: called after each piece that has reached the disk.
   /// - Throws: `inputOutput` with the file and the reason; the earlier checkpoints are then untouched.
-  public func save(_ checkpoint: Checkpoint) throws {
+  public func save(_ checkpoint: Checkpoint, advance: () -> Void = {}) throws {
     try FileSystem.createFolder(folder)
     let step = checkpoint.progress.step
     try FolderReplacement.write(path(step: step)) { temporary in
       try CheckpointFolder.write(
         [("model.safetensors", checkpoint.model), ("optimizer.safetensors", checkpoint.optimizer)],
-        progress: checkpoint.progress, to: temporary)
+        progress: checkpoint.progress, to: temporary, advance: advance)
     }
     for stale in steps.filter({ $0 > step }) + steps.filter({ $0 <= step }).dropLast(keep) {
       try FolderReplacement.remove(path(step: stale))

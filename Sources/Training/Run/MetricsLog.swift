@@ -51,7 +51,7 @@ public struct Metrics: Equatable, Sendable {
 }
 
 /// `metrics.jsonl`: one JSON object a line, in the file as soon as it is appended. Used by rank 0 alone.
-public final class MetricsLog {
+public final class MetricsLog: Sendable {
   private let path: String
   private let descriptor: Int32
 

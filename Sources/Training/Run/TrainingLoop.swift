@@ -12,6 +12,8 @@ struct TrainingLoop<C: Communicator> {
   /// Files are written by rank 0 alone; `nil` elsewhere.
   let files: RunFiles?
   var progress: RunProgress
+  /// Writes rank 0's files while training goes on.
+  private let saver = BackgroundSaver()
 
   private var train: TrainConfiguration { trainer.configuration.train }
   /// Steps between two lines of training figures in the metrics.
@@ -21,6 +23,20 @@ struct TrainingLoop<C: Communicator> {
   ///
   /// - Throws: `interrupted`, on all ranks, after a signal, when everything is saved.
   mutating func run() throws {
+    let watchdog = try Watchdog.start(group, timeout: train.stallTimeout, console: console)
+    defer { watchdog?.stop() }
+    do {
+      try runToTheEnd()
+    } catch {
+      // What went wrong comes first; a save that is under way is finished all the same. The ranks agree on every
+      // failure but those of the communication itself, and so can wait for rank 0 together.
+      if (error as? Failure)?.kind == .internalError { try? saver.finish() } else { try? finishSaving() }
+      throw error
+    }
+    try finishSaving()
+  }
+
+  private mutating func runToTheEnd() throws {
     while trainer.step < train.totalSteps {
       let end = min(train.totalSteps, (trainer.step / train.validSteps + 1) * train.validSteps)
       try runSteps(until: end)
@@ -42,11 +58,15 @@ struct TrainingLoop<C: Communicator> {
         "step": .count(trainer.step),
       ]
     }
+    let source: any SliceSource = WatchedSlices(slices, group.activity)
     while trainer.step < end {
       let rate = trainer.nextLearningRate
       let outcome: GradientStep<C>.Outcome
       do {
-        outcome = try trainer.takeStep(from: slices, isStopping: StopRequest.isMade)
+        // A save that failed stops the run as a signal does: all ranks learn of it with the loss.
+        outcome = try trainer.takeStep(
+          from: source, isStopping: StopRequest.isMade || saver.hasFailed)
+        if isChecked(trainer.step) { try compareParameters() }
       } catch {
         bar.abandon()
         throw error
@@ -77,7 +97,24 @@ struct TrainingLoop<C: Communicator> {
     }
   }
 
+  // MARK: Comparing
+
+  /// Whether the ranks' parameters are compared after this step: regularly, and whenever something is to be saved.
+  private func isChecked(_ step: Int) -> Bool {
+    train.checksumSteps > 0
+      && [train.checksumSteps, train.validSteps, train.saveSteps, train.totalSteps].contains(
+        where: step.isMultiple)
+  }
+
+  private func compareParameters() throws {
+    group.activity?.note(.checksum)
+    try ParameterChecksum.compare(trainer.state, step: trainer.step, group)
+  }
+
+  // MARK: Validating and saving
+
   private mutating func validate() throws {
+    group.activity?.note(.validation)
     let result = try validator(trainer.state, console: console)
     let isBest = progress.best.map { result.accuracy > $0.accuracy } ?? true
     if isBest { progress.best = BestResult(accuracy: result.accuracy, step: trainer.step) }
@@ -87,9 +124,9 @@ struct TrainingLoop<C: Communicator> {
         Metrics(
           step: trainer.step, split: .valid, loss: result.loss, accuracy: result.accuracy,
           learningRate: trainer.nextLearningRate))
-      if isBest, let best = progress.best {
-        try BestWeights.save(trainer.state.stateDict(), best, run: files.directory)
-      }
+      guard isBest, let best = progress.best else { return }
+      let (state, directory) = (trainer.state.copy(), files.directory)
+      saver.save(step: trainer.step) { try BestWeights.save(state.stateDict(), best, run: directory) }
     }
   }
 
@@ -97,19 +134,33 @@ struct TrainingLoop<C: Communicator> {
     progress.best.map { best in
       console.line("Step \(trainer.step), best model saved. (accuracy=\(fourDigits(best.accuracy)))")
     }
-    let snapshot = try trainer.snapshot()
+    group.activity?.note(.checkpoint)
+    guard let copy = try trainer.copy(), let files else { return }
     var progress = progress
     progress.step = trainer.step
-    try group.agreeing {
-      guard let files, let snapshot else { return }
-      try files.metrics.synchronize()
-      try files.checkpoints.save(
-        Checkpoint(progress: progress, model: snapshot.model, optimizer: snapshot.optimizer))
+    let (metrics, checkpoints, activity) = (files.metrics, files.checkpoints, group.activity)
+    saver.save(step: trainer.step) { [progress] in
+      try metrics.synchronize()
+      let tensors = copy.tensors()
+      try checkpoints.save(
+        Checkpoint(progress: progress, model: tensors.model, optimizer: tensors.optimizer),
+        advance: { activity?.advance() })
     }
   }
 
+  /// Waits until everything is written.
+  ///
+  /// - Throws: on all ranks, why something could not be.
+  private func finishSaving() throws {
+    group.activity?.note(.checkpoint)
+    _ = try group.onRankZero { try saver.finish() }
+  }
+
+  /// Ends the run early: a signal has come, or a save has failed, which is then thrown.
   private func stop() throws {
+    if train.checksumSteps > 0 { try compareParameters() }
     try save()
+    try finishSaving()
     let signals = try group.allGather(text: StopRequest.name ?? "").filter { !$0.isEmpty }
     throw Failure(
       .interrupted,

@@ -50,7 +50,10 @@ extension ModelState {
       guard tensor.shape == shape else {
         throw Failure(.badData, "\(file): \(name) has shape \(tensor.shape), but the model needs \(shape)")
       }
-      let values = try tensor.float32Values()
+      let values: [Float]
+      do { values = try tensor.float32Values() } catch {
+        throw Failure(error.kind, "\(file): \(name): \(error.message)")
+      }
       guard values.allSatisfy(\.isFinite) else {
         throw Failure(.badData, "\(file): \(name) holds a value that is not a finite number")
       }

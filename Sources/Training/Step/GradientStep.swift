@@ -15,7 +15,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     /// Fraction of the global batch.
     package let accuracy: Float
     /// Whether any rank wants to stop after this step.
-    let isStopping: Bool
+    package let isStopping: Bool
   }
 
   let gradients: GradientTree
@@ -28,6 +28,16 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   private let sliceSum: SliceSum<C>
   private let scalars: OrderedSum<C>
   private let workspaces: WorkspacePool
+  /// Where buckets go as soon as they are complete; `nil` when somebody sends the roots afterwards.
+  private let reductions: BucketReductions<C>?
+  /// For each slice: the buckets of its gradient that are final, and what tells of them.
+  private let finishedBuckets: UnsafeMutablePointer<Int>
+  private var gradientWatches: [Watch] = []
+  /// For each slice, the sum that BatchNorm asks for; `nil` when the slice is the whole batch.
+  private var batchSums: [BatchSum?] = []
+  /// What the workers run, and what they carry in the present step.
+  private var carryAll = TeamWork { _ in }
+  private var work: Work?
   /// Time of the thread that exchanges.
   let exchangeClock: PhaseClock
   /// [local shards, 4]: loss, correct, failures, requests to stop.
@@ -40,7 +50,9 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
 
   init(
     _ communicator: C, model: SpeakerModel, state: ModelState, shape: BatchShape, threads: Int,
-    keepsLogits: Bool = false, measures: Bool = false, keepsIntervals: Bool = false
+    buckets: GradientBuckets, precision: NodePrecision = .float32, reductions: BucketReductions<C>? = nil,
+    keepsLogits: Bool = false,
+    measures: Bool = false, keepsIntervals: Bool = false
   ) throws(Failure) {
     let ownership = ShardOwnership(shards: shape.shards, ranks: communicator.size)
     self.communicator = communicator
@@ -55,7 +67,11 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
     let slices = max(1, run.count)
     gradients = GradientTree(
-      count: model.layout.trainedCount, run: run, in: ShardTree(shards: shape.shards))
+      count: model.layout.trainedCount, buckets: buckets, run: run, in: ShardTree(shards: shape.shards),
+      precision: precision)
+    self.reductions = reductions
+    finishedBuckets = .allocate(capacity: slices)
+    finishedBuckets.initialize(repeating: 0, count: slices)
     workspaces = WorkspacePool(measures: measures, keepsIntervals: keepsIntervals)
     exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
     scalarValues = .allocate(capacity: 4 * slices)
@@ -65,12 +81,24 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     labels = .allocate(capacity: slices * shape.samplesPerShard)
     labels.initialize(repeating: 0, count: slices * shape.samplesPerShard)
     logits = keepsLogits ? .allocate(capacity: slices * shape.samplesPerShard * model.speakers) : nil
+    // Made once, as a closure takes memory.
+    carryAll = TeamWork { [unowned self] slice in carry(slice) }
+    batchSums = (0..<slices).map { slice in
+      guard shape.shards > 1 || communicator.size > 1 else { return nil }
+      return BatchSum(writesStatistics: slice == 0) { [sliceSum] values, count, clock in
+        sliceSum.reduce(values, count: count, slice: slice, clock: clock)
+      }
+    }
+    gradientWatches = (0..<slices).map { slice in
+      Watch { [unowned self] offset in finished(slice, from: offset) }
+    }
   }
 
   deinit {
     scalarValues.deallocate()
     scalarSums.deallocate()
     labels.deallocate()
+    finishedBuckets.deallocate()
     logits?.deallocate()
   }
 
@@ -81,21 +109,22 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   ///   - isStopping: whether this rank wants to stop after this step.
   /// - Throws: on every rank, when a slice could not be filled on any; when the loss is not a number.
   func callAsFunction(
-    step: Int, source: some SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
+    step: Int, source: any SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
   ) throws -> Outcome {
     gradients.reset()
+    finishedBuckets.update(repeating: 0, count: max(1, run.count))
     failure = nil
-    team.run { slice in
-      let workspace = workspaces.take()
-      workspace.clock.work { carry(slice, in: workspace, step, source, dropoutSeed, isStopping) }
-      workspaces.give(workspace)
-    }
+    work = Work(step: step, source: source, dropoutSeed: dropoutSeed, isStopping: isStopping)
+    team.run(carryAll)
+    work = nil
     let finished = exchangeClock.isOn ? monotonicNanoseconds() : 0
+    communicator.activity?.note(.lossSum)
     try scalars.sum(scalarValues, into: scalarSums)
     if exchangeClock.isOn { exchangeClock.add(.exchange, from: finished, to: monotonicNanoseconds()) }
     let failures = scalarSums[2]
+    // What all ranks will not use must have gone through all the same.
+    if failures > 0 || !scalarSums[0].isFinite { try reductions?.discard() }
     if failures > 0 { try communicator.agreeing { if let failure { throw failure.error } } }
-    if !run.isEmpty { gradients.collectRoots() }
     let samples = Float(shape.samples)
     return Outcome(
       loss: scalarSums[0] / samples, accuracy: scalarSums[1] / samples, isStopping: scalarSums[3] > 0)
@@ -107,29 +136,47 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   /// Time by phase of every worker.
   var clocks: [PhaseClock] { workspaces.clocks }
 
-  /// One worker's part: the slice of its shard, forward and backward.
-  private func carry(
-    _ slice: Int, in workspace: Workspace, _ step: Int, _ source: some SliceSource, _ dropoutSeed: UInt64?,
-    _ isStopping: Bool
-  ) {
+  /// A closure in a structure: out of an array of closures each would be wrapped, and so allocated, anew.
+  private struct Watch {
+    let report: GradientWatch
+  }
+
+  /// What a step is told.
+  private struct Work {
+    let step: Int
+    let source: any SliceSource
+    let dropoutSeed: UInt64?
+    let isStopping: Bool
+  }
+
+  /// One worker's part.
+  private func carry(_ slice: Int) {
+    guard let work else { return }
+    let workspace = workspaces.take()
+    workspace.clock.work { carry(slice, work, in: workspace) }
+    workspaces.give(workspace)
+  }
+
+  /// The slice of one shard, forward and backward.
+  private func carry(_ slice: Int, _ work: Work, in workspace: Workspace) {
     let isEmpty = run.isEmpty
     let shard = run.lowerBound + slice
-    let sum = BatchSum(writesStatistics: slice == 0) { [sliceSum] values, count in
-      sliceSum.reduce(values, count: count, slice: slice, clock: workspace.clock)
-    }
     var pass = Pass(
       samples: isEmpty ? 0 : shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samples,
-      mode: .training, state: state, gradients: gradients.buffer(for: slice, isKept: !isEmpty),
+      mode: .training, state: state, gradients: gradients.buffer(for: slice),
       workspace: workspace,
-      dropout: dropoutSeed.map { RandomStream(seed: $0, purpose: .dropout, step: step, shard: shard) },
-      batchSum: shape.shards == 1 && communicator.size == 1 ? nil : sum)
+      dropout: work.dropoutSeed.map {
+        RandomStream(seed: $0, purpose: .dropout, step: work.step, shard: shard)
+      },
+      batchSum: batchSums[slice],
+      gradientWatch: gradientWatches[slice].report)
     let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
     let labels = labels + slice * shape.samplesPerShard
     var failed = false
     if !isEmpty {
       do {
         let start = workspace.clock.isOn ? monotonicNanoseconds() : 0
-        try source.fill(shard: shard, step: step, mels: mels.base, labels: labels)
+        try work.source.fill(shard: shard, step: work.step, mels: mels.base, labels: labels)
         if workspace.clock.isOn { workspace.clock.add(.data, from: start, to: monotonicNanoseconds()) }
       } catch {
         // The pass goes on with silence: other slices wait for this one's sums. All ranks throw afterwards.
@@ -148,9 +195,19 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     values[0] = Float(result.loss)
     values[1] = Float(result.correct)
     values[2] = failed ? 1 : 0
-    values[3] = isStopping ? 1 : 0
-    let start = workspace.clock.isOn ? monotonicNanoseconds() : 0
-    gradients.finish(slice)
-    if workspace.clock.isOn { workspace.clock.add(.exchange, from: start, to: monotonicNanoseconds()) }
+    values[3] = work.isStopping ? 1 : 0
+  }
+
+  /// A slice's gradient is final from `offset` on: adds the buckets that this completes to the other slices', and
+  /// sends those that all local slices have completed.
+  private func finished(_ slice: Int, from offset: Int) {
+    while finishedBuckets[slice] < gradients.buckets.count,
+      gradients.buckets[finishedBuckets[slice]].lowerBound >= offset
+    {
+      let bucket = finishedBuckets[slice]
+      finishedBuckets[slice] += 1
+      if gradients.finish(bucket, of: slice) { reductions?.start(bucket, roots: gradients.roots) }
+    }
+    reductions?.progress()
   }
 }

@@ -2,50 +2,65 @@ import CKernels
 import Collectives
 import TensorCore
 
-/// Sums the gradients of a rank's shards, in the fixed tree, as the shards finish in any order.
+/// Sums the gradients of a rank's shards, in the fixed tree, as the shards finish in any order, bucket by bucket.
 ///
-/// Each shard writes its gradient into a buffer of its own. Whoever finishes the second of two neighbours adds
-/// them; what a rank cannot add without others stays as the roots that it sends. Buffers are reused, so a rank
-/// with many shards holds about as many gradients as it has threads.
+/// Each shard writes its gradient into a buffer of its own. Whoever finishes a bucket of the second of two
+/// neighbours adds the two; what a rank cannot add without others stays as the roots that it sends. Buffers are
+/// reused, so a rank with many shards holds about as many gradients as it has threads.
 final class GradientTree: @unchecked Sendable {
-  // Unchecked: the tables are written under the monitor; a buffer belongs to the one worker that took it.
+  // Unchecked: the tables are written under the monitor; of a buffer, a bucket belongs to one worker at a time.
 
-  /// Elements of a gradient.
-  let count: Int
-  /// This rank's roots after every shard has finished, one flat buffer each.
+  /// Runs of the gradient that are finished one after the other.
+  let buckets: [Range<Int>]
+  /// This rank's roots, one flat buffer each, as soon as a bucket is complete.
   private(set) var roots: [UnsafePointer<Float>] = []
 
+  private let count: Int
+  private let precision: NodePrecision
   private let monitor = Monitor()
-  private let shards: Int
+  private let leaves: Int
   private let merges: [ShardTree.Merge]
   /// For each leaf and then each merge: the merge that needs it, or nil for a root.
   private let consumers: [Int?]
-  /// For each merge: how many of its two parts are there.
+  /// For each merge and bucket: how many of its two parts are there.
   private var arrived: [Int]
-  /// For each local shard: the buffer of the sum that its slot holds.
+  /// For each merge: how many buckets it has added.
+  private var added: [Int]
+  /// For each bucket: how many roots are not complete.
+  private var missingRoots: [Int]
+  /// For each leaf: the buffer that holds its gradient, and then the sums that its slot takes.
   private var buffers: [UnsafeMutablePointer<Float>?]
   private var spare: [UnsafeMutablePointer<Float>] = []
   private var all: [UnsafeMutablePointer<Float>] = []
   private let rootSlots: [Int]
 
   /// - Parameters:
-  ///   - run: this rank's shards.
+  ///   - count: elements of a gradient.
+  ///   - run: this rank's shards. Without any it has one leaf all the same, the empty slice, and no roots.
   ///   - tree: the tree over all shards.
-  init(count: Int, run: Range<Int>, in tree: ShardTree) {
+  ///   - precision: what every node of it is rounded to, leaves too.
+  init(
+    count: Int, buckets: GradientBuckets, run: Range<Int>, in tree: ShardTree,
+    precision: NodePrecision = .float32
+  ) {
     self.count = count
-    shards = run.count
+    self.precision = precision
+    self.buckets = buckets.ranges
+    leaves = max(1, run.count)
     let merges = tree.merges(of: run.map { $0..<$0 + 1 })
     self.merges = merges
-    var producer = Array(0..<run.count)  // which leaf or merge filled a slot last
-    var consumers: [Int?] = Array(repeating: nil, count: run.count + merges.count)
+    var producer = Array(0..<leaves)  // which leaf or merge filled a slot last
+    var consumers: [Int?] = Array(repeating: nil, count: leaves + merges.count)
     for (index, merge) in merges.enumerated() {
       consumers[producer[merge.into]] = index
       consumers[producer[merge.from]] = index
-      producer[merge.into] = run.count + index
+      producer[merge.into] = leaves + index
     }
     self.consumers = consumers
-    arrived = Array(repeating: 0, count: merges.count)
-    buffers = Array(repeating: nil, count: run.count)
+    arrived = Array(repeating: 0, count: merges.count * buckets.ranges.count)
+    added = Array(repeating: 0, count: merges.count)
+    missingRoots = Array(repeating: 0, count: buckets.ranges.count)
+    buffers = Array(repeating: nil, count: leaves)
     rootSlots = tree.subtrees(of: run).map { $0.lowerBound - run.lowerBound }
     roots.reserveCapacity(rootSlots.count)
   }
@@ -58,39 +73,63 @@ final class GradientTree: @unchecked Sendable {
       if let buffer = buffers[slot] { spare.append(buffer) }
       buffers[slot] = nil
     }
-    for merge in arrived.indices { arrived[merge] = 0 }
+    for index in arrived.indices { arrived[index] = 0 }
+    for merge in added.indices { added[merge] = 0 }
+    for bucket in missingRoots.indices { missingRoots[bucket] = max(1, rootSlots.count) }
     roots.removeAll(keepingCapacity: true)
   }
 
-  /// The buffer that local shard `shard` writes its gradient to; undefined content. What an empty slice writes is
-  /// not kept.
-  func buffer(for shard: Int, isKept: Bool = true) -> UnsafeMutablePointer<Float> {
+  /// The buffer that local shard `shard` writes its gradient to; undefined content.
+  func buffer(for shard: Int) -> UnsafeMutablePointer<Float> {
     let taken = monitor.withLock { spare.popLast() } ?? newBuffer()
-    monitor.withLock { if isKept { buffers[shard] = taken } else { spare.append(taken) } }
+    monitor.withLock { buffers[shard] = taken }
     return taken
   }
 
-  /// Says that a shard's gradient is complete; makes every addition that this allows.
-  func finish(_ shard: Int) {
+  /// Says that a bucket of a shard's gradient is final; makes every addition that this allows.
+  ///
+  /// - Returns: whether the bucket is complete now in all of ``roots``.
+  func finish(_ bucket: Int, of shard: Int) -> Bool {
+    let range = buckets[bucket]
+    round(shard, range)
     var done = shard
-    while let merge = consumers[done] {
+    while let index = consumers[done] {
+      let merge = merges[index]
       let parts = monitor.withLock {
-        arrived[merge] += 1
-        return arrived[merge] < 2 ? nil : (buffers[merges[merge].into]!, buffers[merges[merge].from]!)
+        arrived[index * buckets.count + bucket] += 1
+        return arrived[index * buckets.count + bucket] < 2
+          ? nil : (buffers[merge.into]!, buffers[merge.from]!)
       }
-      guard let (left, right) = parts else { return }
-      kernel_add(count, right, left)
+      guard let (left, right) = parts else { return false }
+      add(right + range.lowerBound, to: left + range.lowerBound, count: range.count)
       monitor.withLock {
-        buffers[merges[merge].from] = nil
+        added[index] += 1
+        guard added[index] == buckets.count else { return }
+        buffers[merge.from] = nil
         spare.append(right)
       }
-      done = shards + merge
+      done = leaves + index
+    }
+    return monitor.withLock {
+      missingRoots[bucket] -= 1
+      guard missingRoots[bucket] == 0 else { return false }
+      // All leaves have their buffers by now, and the slots of the roots keep them.
+      if roots.isEmpty { for slot in rootSlots { roots.append(UnsafePointer(buffers[slot]!)) } }
+      return true
     }
   }
 
-  /// Ends the step's sums: fills ``roots``.
-  func collectRoots() {
-    for slot in rootSlots { roots.append(UnsafePointer(buffers[slot]!)) }
+  private func round(_ leaf: Int, _ range: Range<Int>) {
+    guard precision == .bfloat16 else { return }
+    let gradient = monitor.withLock { buffers[leaf]! }
+    BFloat16.round(gradient + range.lowerBound, count: range.count)
+  }
+
+  private func add(_ right: UnsafePointer<Float>, to left: UnsafeMutablePointer<Float>, count: Int) {
+    switch precision {
+    case .float32: kernel_add(count, right, left)
+    case .bfloat16: BFloat16.add(UnsafePointer(left), right, into: left, count: count)
+    }
   }
 
   /// The sum of the roots, in order: what a rank brings to a sum that has no order.

@@ -63,6 +63,8 @@ final class SliceSum<C: Communicator>: @unchecked Sendable {
   }
 
   private func exchange(_ count: Int) {
+    communicator.activity?.note(.batchNormSum)
+    defer { communicator.activity?.note(.computing) }
     do {
       let sum = try sums[count] ?? newSum(count)
       try sum.sum(values, into: result)

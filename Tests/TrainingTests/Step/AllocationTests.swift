@@ -30,7 +30,7 @@ private func stepsInFamine(_ recipe: String, wasting: Bool = false) throws {
   let configuration = try Configuration.load(file: nil, overrides: overrides)
   let model = try SpeakerModel(configuration.model, speakers: 5)
   let trainer = try Trainer(SoloGroup(), configuration: configuration, model: model, threads: 1)
-  let source = FamineSource(shape: configuration.batchShape, firstStep: 3, isWasting: wasting)
+  let source: any SliceSource = FamineSource(shape: configuration.batchShape, firstStep: 3, isWasting: wasting)
   for _ in 0..<3 { _ = try trainer.takeStep(from: source) }
   Famine.begin()
   var loss: Float = 0

@@ -1,0 +1,18 @@
+/// What a message costs: the LogGP model (Alexandrov, Ionescu, Schauser and Scheiman, SPAA 1995) with one latency, a
+/// share of the processor for each message, and a bandwidth that every rank has to itself in both directions.
+struct LinkModel: Sendable {
+  /// Seconds from one rank to another, α.
+  let latency: Double
+  /// Seconds that a rank is busy with each message.
+  let perMessage: Double
+  /// Bytes a second, 1/β.
+  let bandwidth: Double
+
+  /// Seconds until a rank has sent messages to all others and got theirs.
+  ///
+  /// - Parameter bytes: what it sends or receives in all, the larger.
+  func exchange(ranks: Int, bytes: Double, messagesPerPeer: Int = 1) -> Double {
+    guard ranks > 1 else { return 0 }
+    return latency + Double((ranks - 1) * messagesPerPeer) * perMessage + bytes / bandwidth
+  }
+}

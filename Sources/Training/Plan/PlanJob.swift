@@ -1,0 +1,89 @@
+import Collectives
+import Diagnostics
+import SpeakerNet
+import TensorCore
+
+/// The options of `plan`, and the work: what a step would take on a cluster that is not there.
+public struct PlanJob: Job {
+  /// The configuration of the network and its training; `nil` for the defaults.
+  public var configurationFile: String?
+  /// `key=value`, beating the configuration file.
+  public var overrides: [String] = []
+  /// The most ranks to plan for; the table doubles up to there.
+  public var ranks: Int
+  /// Microseconds from one rank to another.
+  public var latency: Double
+  /// Microseconds that a rank is busy with each message.
+  public var messageOverhead = 2.0
+  /// Gigabits a second of each rank's link, in both directions at once.
+  public var bandwidth: Double
+  /// Threads of each rank.
+  public var threads = 1
+  /// Speakers of the data; `nil` for the homework's.
+  public var speakers: Int?
+  /// Cores that all ranks share, as in a trial on one machine; `nil` when every thread has a core of its own.
+  public var sharedCores: Int?
+  /// Seconds to measure.
+  public var seconds = 4.0
+  /// Whether the result is one JSON object.
+  public var json = false
+
+  /// A plan for up to `ranks` ranks, joined by links of `latency` µs and `bandwidth` Gbit/s.
+  public init(ranks: Int, latency: Double, bandwidth: Double) {
+    self.ranks = ranks
+    self.latency = latency
+    self.bandwidth = bandwidth
+  }
+
+  /// Measures on rank 0 and predicts; other ranks, if there are any, have nothing to do.
+  ///
+  /// - Throws: `usage` for figures that no cluster has.
+  public func run<C: Communicator>(_ group: C, console: Console) throws {
+    try group.agreeing {
+      try check()
+      let configuration = try Configuration.load(file: configurationFile, overrides: overrides)
+      guard group.rank == 0 else { return }
+      KernelSet.start()
+      let table = try plan(configuration)
+      try console.result(json ? table.json.serialized() : table.text)
+    }
+  }
+
+  private func plan(_ configuration: Configuration) throws -> PlanTable {
+    let model = try SpeakerModel(configuration.model, speakers: speakers ?? Recipe.speakers)
+    let shape = configuration.batchShape
+    let train = configuration.train
+    let buckets =
+      train.overlap ? GradientBuckets(model.layout) : GradientBuckets(whole: model.layout.trainedCount)
+    let profile = StepProfile(model, shape: shape, buckets: buckets, seconds: seconds)
+    let link = LinkModel(
+      latency: latency * 1e-6, perMessage: messageOverhead * 1e-6, bandwidth: bandwidth * 1e9 / 8)
+    let rows = rankCounts.map { ranks in
+      StepPrediction(
+        profile, link: link, ranks: ranks, threads: threads, shape: shape, overlap: train.overlap,
+        gradientBytes: train.exchange == .bf16 ? 2 : 4, sharedCores: sharedCores)
+    }
+    return PlanTable(job: self, kernels: KernelSet.name, profile: profile, shape: shape, rows: rows)
+  }
+
+  /// 1, 2, 4, … and the number asked for.
+  private var rankCounts: [Int] {
+    sequence(first: 1) { $0 * 2 }.prefix { $0 < ranks } + [ranks]
+  }
+
+  private func check() throws {
+    func require(_ condition: Bool, _ flag: String, _ expected: String, _ found: String) throws {
+      if !condition { throw Failure(.usage, "\(flag): expected \(expected), found \(found)") }
+    }
+    try require((1...65_536).contains(ranks), "--ranks", "a number from 1 to 65536", "\(ranks)")
+    try require(latency >= 0 && latency < 1e7, "--latency", "microseconds, 0 or more", "\(latency)")
+    try require(
+      messageOverhead >= 0 && messageOverhead < 1e6, "--message-overhead", "microseconds, 0 or more",
+      "\(messageOverhead)")
+    try require(bandwidth > 0 && bandwidth < 1e6, "--bandwidth", "gigabits a second, above 0", "\(bandwidth)")
+    try require(threads >= 1, "--threads", "1 or more", "\(threads)")
+    try require(sharedCores ?? 1 >= 1, "--shared-cores", "1 or more", "\(sharedCores ?? 1)")
+    try require(speakers ?? 1 >= 1, "--speakers", "1 or more", "\(speakers ?? 1)")
+    try require(seconds > 0 && seconds <= 3_600, "--seconds", "above 0 and at most 3600", "\(seconds)")
+  }
+}

@@ -1,0 +1,113 @@
+import Collectives
+
+/// What a step takes on some number of ranks, from a profile of one slice and a model of the links.
+///
+/// The timeline of one rank, which is that of all: the slices in waves of as many as it has threads; in the last wave
+/// buckets become final one after another and go out over the link, one at a time; after the pass each is summed,
+/// updated and gathered. A rank keeps its slice's size: beyond `shards` ranks the batch grows with them.
+struct StepPrediction: Sendable {
+  let ranks: Int
+  /// Slices of the batch, and samples.
+  let shards: Int, batchSize: Int
+  /// Seconds of a step; of it in passes; and in which a rank has nothing to do but wait for the link.
+  let stepSeconds: Double, computeSeconds: Double, waitSeconds: Double
+  /// Seconds that the bytes alone need.
+  let wireSeconds: Double
+  /// Bytes that a rank sends in a step.
+  let sentBytes: Double
+  /// Bytes of a rank for the state, the exchange and the activations; the program and the data not counted.
+  let memoryBytes: Double
+
+  /// Samples a second.
+  var samplesPerSecond: Double { Double(batchSize) / stepSeconds }
+
+  init(
+    _ profile: StepProfile, link: LinkModel, ranks: Int, threads: Int, shape: BatchShape, overlap: Bool,
+    gradientBytes: Double = 4, sharedCores: Int? = nil
+  ) {
+    let shards = max(shape.shards, ranks)
+    let nodes = NodeCount(shards: shards, ranks: ranks)
+    let waves = (nodes.localShards + threads - 1) / threads
+    let busy = min(threads, nodes.localShards)
+    // Ranks that share cores, as in a trial on one machine, share their time.
+    let stretch = sharedCores.map { max(1, Double(ranks * busy) / Double($0)) } ?? 1
+    let pass = profile.passSeconds * stretch
+    let trained = Double(profile.trained)
+    let share = 1 / Double(ranks)
+
+    // Slices wait for each other in BatchNorm's sums; a gradient's local additions are made on the way.
+    let sums = profile.batchSums.reduce(0) {
+      $0 + link.exchange(ranks: ranks, bytes: Double($1 * 4 * (nodes.all - nodes.leastOwn)))
+    }
+    let additions = Double(nodes.localShards - nodes.own) * trained * profile.additionSeconds * stretch
+    let compute = Double(waves) * pass + additions / Double(busy)
+    let passEnd = compute + sums
+
+    // Volume for an element of the gradient: a rank sends its roots' parts, and receives all others' of its slice.
+    let crossing = max(Double(nodes.own) * (1 - share), Double(nodes.all - nodes.leastOwn) * share)
+    let gathering = 1 - share
+    let buckets = overlap ? profile.buckets : [profile.trained]
+    let ready = overlap ? profile.bucketSeconds.map { passEnd - pass + $0 * stretch } : [passEnd]
+    var linkFree = 0.0
+    let arrived = zip(buckets, ready).map { bucket, ready in
+      let bytes = Double(bucket) * gradientBytes * crossing
+      linkFree =
+        max(linkFree, ready) + link.exchange(ranks: ranks, bytes: bytes, messagesPerPeer: nodes.own)
+      return linkFree
+    }
+    // The loss is agreed on, behind what the link still carries.
+    linkFree = max(linkFree, passEnd) + link.exchange(ranks: ranks, bytes: Double(16 * nodes.all))
+    var now = linkFree
+    var worked = 0.0
+    for (bucket, arrival) in zip(buckets, arrived) {
+      let work =
+        Double(bucket) * share
+        * (Double(nodes.all - 1) * profile.additionSeconds + profile.optimizerSeconds) * stretch
+      worked += work
+      now = max(now, arrival) + work
+      linkFree = max(linkFree, now) + link.exchange(ranks: ranks, bytes: Double(bucket * 4) * gathering)
+    }
+    self.ranks = ranks
+    self.shards = shards
+    batchSize = shards * shape.samplesPerShard
+    stepSeconds = max(now, linkFree)
+    computeSeconds = compute + worked
+    waitSeconds = stepSeconds - computeSeconds
+    wireSeconds = ranks == 1 ? 0 : trained * (gradientBytes * crossing + 4 * gathering) / link.bandwidth
+    sentBytes = ranks == 1 ? 0 : trained * (gradientBytes * Double(nodes.own) * (1 - share) + 4 * gathering)
+    memoryBytes = Self.memory(profile, nodes, ranks: ranks, threads: busy)
+  }
+
+  /// Parameters and statistics; gradients of the slices under way and of sums that wait for their neighbour; what
+  /// other ranks send; the moments and the sum of this rank's slice; activations of the slices under way.
+  private static func memory(
+    _ profile: StepProfile, _ nodes: NodeCount, ranks: Int, threads: Int
+  ) -> Double {
+    let levels = Int.bitWidth - nodes.localShards.leadingZeroBitCount - 1
+    let underWay = profile.batchSums.isEmpty ? threads : nodes.localShards
+    let gradients = min(nodes.localShards, underWay + levels)
+    let slice = Double(profile.trained) / Double(ranks)
+    let floats =
+      Double(profile.parameters + profile.statistics + gradients * profile.trained)
+      + slice * Double(nodes.all - nodes.leastOwn + 3)
+    return floats * 4 + Double(underWay * profile.activationBytes)
+  }
+}
+
+/// How the tree over the shards falls on the ranks.
+private struct NodeCount {
+  /// The most shards of a rank.
+  let localShards: Int
+  /// Nodes that all ranks send, and the most and the least of one rank.
+  let all: Int, own: Int, leastOwn: Int
+
+  init(shards: Int, ranks: Int) {
+    let tree = ShardTree(shards: shards)
+    let ownership = ShardOwnership(shards: shards, ranks: ranks)
+    let counts = (0..<ranks).map { tree.subtrees(of: ownership.shards(of: $0)).count }
+    localShards = ownership.shards(of: 0).count
+    all = counts.reduce(0, +)
+    own = counts.max() ?? 1
+    leastOwn = counts.min() ?? 1
+  }
+}

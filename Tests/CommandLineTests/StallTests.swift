@@ -1,0 +1,141 @@
+import Foundation
+import Testing
+
+/// Runs under `mpirun` in which a rank is stopped, killed or slow.
+@Suite(.serialized) struct StallTests {
+  let folder: ScratchFolder
+  var run: String { "\(folder.path)/run" }
+
+  init() throws { folder = try ScratchFolder() }
+
+  func arguments(timeout: Int) throws -> [String] {
+    try SmallCorpus.training(run: run, steps: 1_000_000)
+      + ["--set", "train.stall_timeout=\(timeout)", "--set", "train.checksum_steps=3"]
+  }
+
+  /// The process ids of the ranks that `mpirun` started, in rank order, once training has begun.
+  func ranks(of mpirun: Process) -> [pid_t] {
+    while mpirun.isRunning, TrainTests.steps(run) < 12 { usleep(20_000) }
+    let processes =
+      (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { pid_t($0) } ?? []
+    let ranks = processes.compactMap { process -> (rank: Int, process: pid_t)? in
+      guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
+        status.contains("PPid:\t\(mpirun.processIdentifier)\n"),
+        let environment = FileManager.default.contents(atPath: "/proc/\(process)/environ")
+      else { return nil }
+      let name = "OMPI_COMM_WORLD_RANK="
+      let variables = environment.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+      return variables.first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }.map {
+        ($0, process)
+      }
+    }
+    return ranks.sorted { $0.rank < $1.rank }.map(\.process)
+  }
+
+  /// Whether a process still runs; a zombie, which nobody has buried, does not.
+  func isAlive(_ process: pid_t) -> Bool {
+    guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8) else {
+      return false
+    }
+    return !status.contains("State:\tZ")
+  }
+
+  /// Runs three ranks and does something to them; tells which processes there were.
+  func runThree(timeout: Int, _ meanwhile: ([pid_t]) -> Void) throws -> (
+    outcome: Program.Outcome, ranks: [pid_t]
+  ) {
+    var found: [pid_t] = []
+    let outcome = try Program.run(try arguments(timeout: timeout), ranks: 3) { process in
+      found = ranks(of: process)
+      if found.count == 3 { meanwhile(found) } else { process.terminate() }
+    }
+    try #require(found.count == 3, "\(outcome.errors)")
+    return (outcome, found)
+  }
+
+  @Test(arguments: 0..<3) func aStoppedRankIsNamedAndTheJobEnds(stopped: Int) throws {
+    let (outcome, ranks) = try runThree(timeout: 3) { kill($0[stopped], SIGSTOP) }
+    #expect(outcome.status == 75, "\(outcome.errors)")
+    #expect(outcome.errorLines.count == 1, "\(outcome.errors)")
+    let line = outcome.errorLines.first ?? ""
+    #expect(line.hasPrefix("error: rank \(stopped) on "), "\(line)")
+    #expect(line.contains(" has not been heard of for 3 s"), "\(line)")
+    #expect(line.contains("wait") && line.contains(" in step "), "\(line)")
+    // mpirun waits for the ranks it ends.
+    #expect(!ranks.contains(where: isAlive))
+  }
+
+  @Test func aKilledRankEndsTheJobAtOnce() throws {
+    // The watchdog has no part in it: it would take ten minutes.
+    let (outcome, ranks) = try runThree(timeout: 600) { kill($0[1], SIGKILL) }
+    #expect(outcome.status == 137, "\(outcome.errors)")
+    // mpirun does not wait for ranks that it has sent SIGKILL.
+    let end = Date(timeIntervalSinceNow: 10)
+    while ranks.contains(where: isAlive), Date() < end { usleep(20_000) }
+    #expect(!ranks.contains(where: isAlive))
+  }
+
+  /// A rank that gets a third of the time, in pieces of a second: the others wait for it, and nobody complains.
+  @Test func aSlowRankIsLetBe() throws {
+    let (outcome, _) = try runThree(timeout: 6) { ranks in
+      for _ in 0..<10 {
+        kill(ranks[1], SIGSTOP)
+        usleep(1_000_000)
+        kill(ranks[1], SIGCONT)
+        usleep(500_000)
+      }
+      kill(ranks[0], SIGUSR1)
+    }
+    #expect(outcome.status == 75, "\(outcome.errors)")
+    #expect(outcome.errorLines.count == 1, "\(outcome.errors)")
+    #expect(outcome.errorLines.first?.contains("stopped by SIGUSR1") == true, "\(outcome.errors)")
+  }
+
+  /// A job that is stopped as a whole for longer than the timeout goes on when it is let go on.
+  @Test func aJobThatWasStoppedAsAWholeGoesOn() throws {
+    let (outcome, _) = try runThree(timeout: 3) { ranks in
+      for rank in ranks { kill(rank, SIGSTOP) }
+      usleep(6_000_000)
+      for rank in ranks { kill(rank, SIGCONT) }
+      usleep(2_000_000)
+      kill(ranks[0], SIGUSR1)
+    }
+    #expect(outcome.status == 75, "\(outcome.errors)")
+    #expect(outcome.errorLines.first?.contains("stopped by SIGUSR1") == true, "\(outcome.errors)")
+  }
+}
+
+/// A disk that takes no more, played by a limit on the size of a file.
+@Suite struct FullDiskTests {
+  @Test(arguments: [nil, 2]) func aSaveThatFailsEndsTheRunAndLeavesEarlierCheckpoints(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    let run = "\(folder.path)/run"
+    // Moments of 6 MB, beyond what a process may write in one file; MPI's shared memory takes 4.
+    let wide = ["--set", "model.encoder.feedforward=4096"]
+    let first = try Program.run(try SmallCorpus.training(run: run, steps: 10) + wide, ranks: ranks)
+    try #require(first.status == 0, "\(first.errors)")
+    let saved = try FileManager.default.subpathsOfDirectory(atPath: "\(run)/checkpoints").sorted()
+
+    let script = try folder.file(
+      "limited", "#!/bin/sh\ntrap '' XFSZ\nulimit -f 9216\nexec \"\(Program.path)\" \"$@\"\n")
+    chmod(script, 0o755)
+    let second = try Program.run(
+      [
+        "train", "--data", try SmallCorpus.path.get(), "--run", run, "--resume", "--set",
+        "train.total_steps=100000",
+      ],
+      ranks: ranks, program: script)
+    #expect(second.status == 74, "\(second.errors)")
+    #expect(second.errorLines.count == 1, "\(second.errors)")
+    #expect(second.errorLines.first?.contains("File too large") == true, "\(second.errors)")
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: "\(run)/checkpoints").sorted() == saved)
+
+    let third = try Program.run(
+      [
+        "train", "--data", try SmallCorpus.path.get(), "--run", run, "--resume", "--set",
+        "train.total_steps=20",
+      ],
+      ranks: ranks)
+    #expect(third.status == 0, "\(third.errors)")
+  }
+}
