@@ -1,14 +1,15 @@
 #include "kernel.h"
 #include <math.h>
 
-// One row in xhat: replaced by its normalised form; y = xhat ∘ gamma + beta. Two passes over a cached row:
-// the variance is taken around the mean, as PyTorch does, so large means do not cancel.
-INLINE float normalize_row(size_t D, const float *gamma, const float *beta, float epsilon, float *xhat, float *y) {
-  float sum = 0, squares = 0;
-  for (size_t i = 0; i < D; i++) sum += xhat[i];
-  float mean = sum / (float)D;
+// One row in xhat, with its sum: replaced by its normalised form; y = xhat ∘ gamma + beta. The variance is taken around
+// the mean, in a pass of its own over the cached row, as PyTorch does, so large means do not cancel.
+INLINE float normalize_row(size_t D, float sum, const float *gamma, const float *beta, float epsilon, float *xhat,
+                           float *y) {
+  float mean = sum / (float)D, squares = 0;
+  SHORT_ROW
   for (size_t i = 0; i < D; i++) squares += (xhat[i] - mean) * (xhat[i] - mean);
   float rstd = 1.0f / sqrtf(squares / (float)D + epsilon);
+  SHORT_ROW
   for (size_t i = 0; i < D; i++) {
     float h = (xhat[i] - mean) * rstd;
     xhat[i] = h;
@@ -23,16 +24,24 @@ KERNEL void kernel_residual_norm(size_t N, size_t D, const float *restrict x, co
                                  float *restrict y, float *xhat, float *restrict rstd) {
   for (size_t n = 0; n < N; n++) {
     const float *xr = x + n * D, *br = branch + n * D;
-    float *h = xhat + n * D;
+    float *h = xhat + n * D, sum = 0;
     if (keep) {
       const uint8_t *k = keep + n * D;
-      ELEMENTWISE
-      for (size_t i = 0; i < D; i++) h[i] = xr[i] + (br[i] + bias[i]) * ((float)k[i] * scale);
+      SHORT_ROW
+      for (size_t i = 0; i < D; i++) {
+        float s = xr[i] + (br[i] + bias[i]) * ((float)k[i] * scale);
+        h[i] = s;
+        sum += s;
+      }
     } else {
-      ELEMENTWISE
-      for (size_t i = 0; i < D; i++) h[i] = xr[i] + (br[i] + bias[i]);
+      SHORT_ROW
+      for (size_t i = 0; i < D; i++) {
+        float s = xr[i] + (br[i] + bias[i]);
+        h[i] = s;
+        sum += s;
+      }
     }
-    rstd[n] = normalize_row(D, gamma, beta, epsilon, h, y + n * D);
+    rstd[n] = normalize_row(D, sum, gamma, beta, epsilon, h, y + n * D);
   }
 }
 
@@ -40,9 +49,14 @@ KERNEL void kernel_norm(size_t N, size_t D, const float *restrict x, const float
                         const float *restrict beta, float epsilon, float *restrict y, float *restrict xhat,
                         float *restrict rstd) {
   for (size_t n = 0; n < N; n++) {
-    float *h = xhat + n * D;
-    for (size_t i = 0; i < D; i++) h[i] = x[n * D + i];
-    rstd[n] = normalize_row(D, gamma, beta, epsilon, h, y + n * D);
+    const float *xr = x + n * D;
+    float *h = xhat + n * D, sum = 0;
+    SHORT_ROW
+    for (size_t i = 0; i < D; i++) {
+      h[i] = xr[i];
+      sum += xr[i];
+    }
+    rstd[n] = normalize_row(D, sum, gamma, beta, epsilon, h, y + n * D);
   }
 }
 
@@ -54,7 +68,7 @@ KERNEL void kernel_norm_backward(size_t N, size_t D, const float *restrict xhat,
     const float *g = dy + n * D;
     float *out = dx + n * D;
     float sum = 0, dot = 0;
-    ELEMENTWISE
+    SHORT_ROW
     for (size_t i = 0; i < D; i++) {
       float weighted = g[i] * gamma[i];
       sum += weighted;
@@ -65,7 +79,7 @@ KERNEL void kernel_norm_backward(size_t N, size_t D, const float *restrict xhat,
     sum /= (float)D;
     dot /= (float)D;
     float r = rstd[n];
-    ELEMENTWISE
+    SHORT_ROW
     for (size_t i = 0; i < D; i++) out[i] = r * (g[i] * gamma[i] - sum - h[i] * dot);
   }
 }
@@ -150,7 +164,7 @@ KERNEL void kernel_batch_norm(size_t N, size_t D, const float *restrict mean, co
                               const float *restrict gamma, const float *restrict beta, const float *x, float *xhat,
                               float *restrict y) {
   for (size_t n = 0; n < N; n++)
-    ELEMENTWISE
+    SHORT_ROW
     for (size_t i = 0; i < D; i++) {
       float h = (x[n * D + i] - mean[i]) * rstd[i];
       xhat[n * D + i] = h;
@@ -161,6 +175,7 @@ KERNEL void kernel_batch_norm(size_t N, size_t D, const float *restrict mean, co
 KERNEL void kernel_batch_norm_sums(size_t N, size_t D, const float *restrict xhat, const float *restrict dy,
                                    float *restrict dgamma, float *restrict dbeta) {
   for (size_t n = 0; n < N; n++)
+    SHORT_ROW
     for (size_t i = 0; i < D; i++) {
       dgamma[i] += dy[n * D + i] * xhat[n * D + i];
       dbeta[i] += dy[n * D + i];
@@ -171,7 +186,7 @@ KERNEL void kernel_batch_norm_backward(size_t N, size_t D, const float *restrict
                                        const float *restrict gamma, const float *restrict mean_dy,
                                        const float *restrict mean_dy_xhat, const float *dy, float *dx) {
   for (size_t n = 0; n < N; n++)
-    ELEMENTWISE
+    SHORT_ROW
     for (size_t i = 0; i < D; i++)
       dx[n * D + i] = gamma[i] * rstd[i] * (dy[n * D + i] - mean_dy[i] - xhat[n * D + i] * mean_dy_xhat[i]);
 }

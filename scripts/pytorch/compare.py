@@ -193,14 +193,13 @@ def main():
     parser.add_argument("--program", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--data", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--packed", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--quick", action="store_true", help="one recipe, 003-sample, three rounds")
+    parser.add_argument("--quick", action="store_true", help="one recipe, 003-sample")
     parser.add_argument("--recipes", help="names of configs/, separated by commas", default=",".join(RECIPES))
     parser.add_argument("--what", help="of train, validate and infer, separated by commas", default="train,validate,infer")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
     options = parser.parse_args()
     recipes = ["003-sample"] if options.quick else options.recipes.split(",")
-    options.rounds = 3 if options.quick else options.rounds
     options.what = options.what.split(",")
     for unknown in set(recipes) - set(configuration.shipped()):
         parser.error(f"there is no configs/{unknown}.yaml")
