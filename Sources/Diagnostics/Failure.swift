@@ -14,7 +14,7 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
     case internalError = 70
     /// Reading or writing failed: no space, no permission.
     case inputOutput = 74
-    /// Stopped by a signal after saving; `--resume` goes on.
+    /// Stopped by a signal after saving, or ended because a rank is missing or differs; `--resume` goes on.
     case interrupted = 75
   }
 
