@@ -16,6 +16,7 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CAffinity"),
 
     // C: the vector kernels and the MPI bridge, and nothing else.
     .target(
@@ -28,7 +29,7 @@ let package = Package(
     // Leaves.
     .target(name: "Diagnostics"),
     .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
-    .target(name: "TensorCore", dependencies: ["CKernels", "COpenBLAS", "Diagnostics"]),
+    .target(name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Diagnostics"]),
     .target(name: "Collectives", dependencies: ["Diagnostics"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),

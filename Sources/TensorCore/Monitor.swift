@@ -1,20 +1,22 @@
 import Glibc
 
-/// A lock with one condition. Waiting sleeps; it never spins, since ranks share processors.
+/// A lock with conditions. Waiting sleeps; it never spins, since ranks share processors.
 package final class Monitor: @unchecked Sendable {
-  // Unchecked: the two POSIX objects are made for use by several threads, at addresses that never change.
+  // Unchecked: the POSIX objects are made for use by several threads, at addresses that never change.
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let conditions: UnsafeMutableBufferPointer<pthread_cond_t>
 
-  package init() {
+  /// - Parameter conditions: how many there are to wait on, numbered from 0.
+  package init(conditions count: Int = 1) {
     pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
+    conditions = .allocate(capacity: count)
+    for index in conditions.indices { pthread_cond_init(conditions.baseAddress! + index, nil) }
   }
 
   deinit {
-    pthread_cond_destroy(condition)
+    for index in conditions.indices { pthread_cond_destroy(conditions.baseAddress! + index) }
     pthread_mutex_destroy(mutex)
-    condition.deallocate()
+    conditions.deallocate()
     mutex.deallocate()
   }
 
@@ -31,10 +33,10 @@ package final class Monitor: @unchecked Sendable {
     body()
   }
 
-  /// Gives the lock up until somebody calls ``wakeAll()``; may also return early.
-  package func wait() { pthread_cond_wait(condition, mutex) }
+  /// Gives the lock up until somebody calls ``wakeAll(on:)`` for the condition; may also return early.
+  package func wait(on condition: Int = 0) { pthread_cond_wait(conditions.baseAddress! + condition, mutex) }
 
-  package func wakeAll() { pthread_cond_broadcast(condition) }
+  package func wakeAll(on condition: Int = 0) { pthread_cond_broadcast(conditions.baseAddress! + condition) }
 }
 
 /// Starts a POSIX thread with a stack large enough for OpenBLAS.

@@ -20,7 +20,7 @@ public final class PhaseClock {
   /// The intervals themselves, when they are to be kept.
   public private(set) var intervals: [Interval] = []
   private let keepsIntervals: Bool
-  private var worked: UInt64 = 0, waited: UInt64 = 0
+  private var worked: UInt64 = 0, waited: UInt64 = 0, measured: UInt64 = 0
 
   /// Nanoseconds spent in ``work(_:)`` since the last reset, those in ``wait(_:)`` taken off: in a phase or between
   /// two.
@@ -51,17 +51,19 @@ public final class PhaseClock {
     return body()
   }
 
-  /// Runs `body`, in the middle of a piece of work, which waits while others may use the processor.
+  /// Runs `body`, in the middle of a piece of work, which waits while others may use the processor. Phases that are
+  /// measured in it are work all the same.
   public func wait<Result>(_ body: () -> Result) -> Result {
     guard isOn else { return body() }
-    let start = monotonicNanoseconds()
-    defer { waited += monotonicNanoseconds() - start }
+    let start = monotonicNanoseconds(), before = measured
+    defer { waited += monotonicNanoseconds() - start - (measured - before) }
     return body()
   }
 
   /// Adds an interval that was measured elsewhere.
   public func add(_ phase: Phase, from start: UInt64, to end: UInt64) {
     totals[phase.rawValue] += end - start
+    measured += end - start
     if keepsIntervals { intervals.append(Interval(phase: phase, start: start, end: end)) }
   }
 

@@ -17,11 +17,11 @@ import Testing
     var peak: Int { most.load(ordering: .sequentiallyConsistent) }
   }
 
-  static let sizes: [(workers: Int, permits: Int)] = [(1, 1), (2, 1), (2, 2), (8, 1), (8, 2), (8, 3), (3, 8)]
+  static let sizes: [(workers: Int, seats: Int)] = [(1, 1), (2, 1), (2, 2), (8, 1), (8, 2), (8, 3), (3, 8)]
 
-  @Test("every worker runs once, never more at a time than there are permits", arguments: sizes)
-  func permits(workers: Int, permits: Int) {
-    let team = ThreadTeam(workers: workers, permits: permits)
+  @Test("every worker runs once, never more at a time than there are seats", arguments: sizes)
+  func seats(workers: Int, seats: Int) {
+    let team = ThreadTeam(workers: workers, seats: seats)
     let census = Census()
     let runs = (0..<workers).map { _ in Counter() }
     for _ in 0..<50 {
@@ -33,57 +33,43 @@ import Testing
       }
     }
     #expect(runs.allSatisfy { $0.value == 50 })
-    #expect(census.peak <= permits)
+    #expect(census.peak <= seats)
   }
 
-  @Test("workers that wait give way to others, and the permits still hold", arguments: sizes)
-  func pausing(workers: Int, permits: Int) {
-    let team = ThreadTeam(workers: workers, permits: permits)
+  @Test("workers that wait give way to others, and the seats still hold", arguments: sizes)
+  func meetings(workers: Int, seats: Int) {
+    let team = ThreadTeam(workers: workers, seats: seats)
     let census = Census()
-    var arrived = 0, round = 0
+    var meetings = 0
+    let arrivals = Counter()
+    var lateComers = 0
     for _ in 0..<20 {
-      team.run { _ in
+      team.run { worker in
         census.enter()
         // Three times all of them meet, though only few run at a time.
         for _ in 0..<3 {
           spin()
-          var mine = 0
-          let isLast = team.update {
-            mine = round
-            arrived += 1
-            return arrived == workers
-          }
-          if isLast {
-            team.update {
-              arrived = 0
-              round += 1
-            }
-          } else {
-            census.leave()
-            team.pause { round != mine }
+          arrivals.increment()
+          census.leave()
+          team.meet(worker) {
             census.enter()
+            meetings += 1
+            if arrivals.value != meetings * workers { lateComers += 1 }
+            census.leave()
           }
+          census.enter()
         }
         census.leave()
       }
     }
-    #expect(round == 60)
-    #expect(census.peak <= permits)
-  }
-
-  @Test("a condition that holds already is no reason to wait") func noPause() {
-    let team = ThreadTeam(workers: 2, permits: 1)
-    let count = Counter()
-    team.run { _ in
-      team.pause { true }
-      count.increment()
-    }
-    #expect(count.value == 2)
+    #expect(meetings == 60)
+    #expect(lateComers == 0)
+    #expect(census.peak <= seats)
   }
 
   @Test("every item is done once, by a worker that exists", arguments: sizes)
-  func items(workers: Int, permits: Int) {
-    let team = ThreadTeam(workers: workers, permits: permits)
+  func items(workers: Int, seats: Int) {
+    let team = ThreadTeam(workers: workers, seats: seats)
     for items in [0, 1, 2, 7, 500] {
       let counts = (0..<items).map { _ in Counter() }
       let census = Census()
@@ -96,12 +82,12 @@ import Testing
       }
       #expect(counts.allSatisfy { $0.value == 1 })
       #expect(strangers.value == 0)
-      #expect(census.peak <= permits)
+      #expect(census.peak <= seats)
     }
   }
 
   @Test("what one run wrote the next one sees") func order() {
-    let team = ThreadTeam(workers: 4, permits: 2)
+    let team = ThreadTeam(workers: 4, seats: 2)
     var values = [Int](repeating: 0, count: 4)
     values.withUnsafeMutableBufferPointer { values in
       let values = values.baseAddress!
@@ -112,7 +98,7 @@ import Testing
 
   @Test("teams come and go") func lifetimes() {
     for round in 0..<100 {
-      let team = ThreadTeam(workers: round % 5, permits: 1 + round % 3)
+      let team = ThreadTeam(workers: round % 5, seats: 1 + round % 3)
       let count = Counter()
       if round % 2 == 0 { team.run { _ in count.increment() } }
       #expect(count.value == (round % 2 == 0 ? round % 5 : 0))

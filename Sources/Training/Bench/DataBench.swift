@@ -14,7 +14,7 @@ struct DataBench<C: Communicator> {
     let slices = try setup.slices()
     let shape = setup.configuration.batchShape
     let run = setup.run
-    let team = ThreadTeam(workers: setup.threads, permits: setup.threads)
+    let team = ThreadTeam(workers: setup.threads, seats: setup.threads)
     let arenas = (0..<setup.threads).map { _ in Arena() }
     var failure: (any Error)?
 
@@ -29,7 +29,7 @@ struct DataBench<C: Communicator> {
           for step in steps {
             try slices.fill(shard: run.lowerBound + item, step: step, mels: mels, labels: labels)
           }
-        } catch { team.update { failure = error } }
+        } catch { team.withLock { failure = error } }
       }
       try setup.group.agreeing { if let failure { throw failure } }
     }

@@ -19,7 +19,7 @@ final class ProductPeak {
   ///   - threads: of each rank.
   init(_ work: StepWork, threads: Int) {
     operations = work.productOperations
-    team = ThreadTeam(workers: threads, permits: threads)
+    team = ThreadTeam(workers: threads, seats: threads)
     arenas = (0..<threads).map { _ in Arena() }
     // One order on every rank and in every run.
     let shapes = work.products.sorted { $0.key.sortKey.lexicographicallyPrecedes($1.key.sortKey) }

@@ -10,7 +10,7 @@ final class EvaluationTeam {
   private let workspaces: [Workspace]
 
   init(threads: Int) {
-    team = ThreadTeam(workers: threads, permits: threads)
+    team = ThreadTeam(workers: threads, seats: threads)
     workspaces = (0..<threads).map { _ in Workspace() }
   }
 
@@ -25,9 +25,9 @@ final class EvaluationTeam {
     team.forEach(count) { item, worker in
       do {
         try body(item, workspaces[worker])
-        team.update { done() }
+        team.withLock { done() }
       } catch {
-        team.update { if failure == nil || failure!.item > item { failure = (item, error) } }
+        team.withLock { if failure == nil || failure!.item > item { failure = (item, error) } }
       }
       workspaces[worker].arena.trim(keeping: Self.keptMemory)
     }

@@ -61,7 +61,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     self.shape = shape
     run = ownership.shards(of: communicator.rank)
     // A rank without shards carries an empty slice, so that it takes part in the sums of the others.
-    team = ThreadTeam(workers: max(1, run.count), permits: threads)
+    team = ThreadTeam(workers: max(1, run.count), seats: threads)
     sliceSum = SliceSum(
       communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
     scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
@@ -183,7 +183,7 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
         failed = true
         mels.clear()
         labels.update(repeating: 0, count: shape.samplesPerShard)
-        team.update { if failure == nil || failure!.shard > shard { failure = (shard, error) } }
+        team.withLock { if failure == nil || failure!.shard > shard { failure = (shard, error) } }
       }
     }
     let (logits_BC, result) = model.gradients(mels, labels: labels, &pass)

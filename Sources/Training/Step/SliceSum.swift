@@ -7,7 +7,7 @@ import TensorCore
 /// The slices of a rank meet here: the last one to arrive adds its rank's in tree order, exchanges them with the
 /// other ranks', and lets the others go on. A waiting slice gives its processor to another.
 final class SliceSum<C: Communicator>: @unchecked Sendable {
-  // Unchecked: counters change under the team's lock; the values belong to the last arrival until it says so.
+  // Unchecked: the values of a slice are its own until all have met, then the last arrival's until it lets all go on.
   private let communicator: C
   private let ownership: ShardOwnership
   private let team: ThreadTeam
@@ -16,8 +16,6 @@ final class SliceSum<C: Communicator>: @unchecked Sendable {
   private let capacity: Int
   private let values: UnsafeMutablePointer<Float>
   private let result: UnsafeMutablePointer<Float>
-  private var arrived = 0
-  private var round = 0
 
   /// - Parameters:
   ///   - team: the workers that carry the slices, one each.
@@ -43,22 +41,8 @@ final class SliceSum<C: Communicator>: @unchecked Sendable {
   /// - Parameter clock: the slice's, which learns what is an exchange and what is waiting for other slices.
   func reduce(_ floats: UnsafeMutablePointer<Float>, count: Int, slice: Int, clock: PhaseClock) {
     precondition(count <= capacity, "\(count) floats in a sum of at most \(capacity)")
-    var mine = 0
-    let isLast = team.update {
-      if slices > 0 { (values + slice * count).update(from: floats, count: count) }
-      mine = round
-      arrived += 1
-      return arrived == max(1, slices)
-    }
-    if isLast {
-      clock.measure(.exchange) { exchange(count) }
-      team.update {
-        arrived = 0
-        round += 1
-      }
-    } else {
-      clock.wait { team.pause { round != mine } }
-    }
+    if slices > 0 { (values + slice * count).update(from: floats, count: count) }
+    clock.wait { team.meet(slice) { clock.measure(.exchange) { exchange(count) } } }
     floats.update(from: result, count: count)
   }
 
