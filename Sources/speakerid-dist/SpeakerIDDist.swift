@@ -15,7 +15,7 @@ struct SpeakerIDDist: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Train.self, Evaluate.self, Predict.self, Gradients.self, Pack.self, Synthesize.self, Recipes.self,
-      Convert.self, Bench.self, Plan.self,
+      Convert.self, Bench.self, Plan.self, Baseline.self,
     ],
     defaultSubcommand: Train.self)
 

@@ -25,7 +25,7 @@ import Testing
       """
     let commands = [
       "", "train", "evaluate", "predict", "gradients", "pack", "synthesize", "recipes", "convert", "bench",
-      "plan",
+      "plan", "baseline",
     ]
     for command in commands {
       text += "\n## \(command.isEmpty ? "speakerid-dist" : command)\n\n"

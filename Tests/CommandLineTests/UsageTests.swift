@@ -9,7 +9,7 @@ import Testing
     (
       ["frobnicate"],
       "unknown command 'frobnicate': the commands are train, evaluate, predict, gradients, pack, synthesize, "
-        + "recipes, convert, bench, plan, help"
+        + "recipes, convert, bench, plan, baseline, help"
     ),
     (
       ["train", "--confg", "x"],

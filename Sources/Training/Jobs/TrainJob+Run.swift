@@ -45,7 +45,8 @@ extension TrainJob {
       validator: Validator(
         communicator: group, model: model, data: data, unit: .segments(frames: train.segmentLength),
         seed: train.seed, team: EvaluationTeam(threads: threads)),
-      files: files, progress: progress)
+      files: files, progress: progress,
+      startsFromGivenWeights: weights != nil && progress.step == 0)
     try loop.run()
     if let files { console.info("The run is in \(files.directory.path)") }
   }

@@ -12,6 +12,8 @@ struct TrainingLoop<C: Communicator> {
   /// Files are written by rank 0 alone; `nil` elsewhere.
   let files: RunFiles?
   var progress: RunProgress
+  /// Whether the run begins with weights of another: they are saved first, since they may be gone when it goes on.
+  let startsFromGivenWeights: Bool
   /// Writes rank 0's files while training goes on.
   private let saver = BackgroundSaver()
 
@@ -37,6 +39,7 @@ struct TrainingLoop<C: Communicator> {
   }
 
   private mutating func runToTheEnd() throws {
+    if startsFromGivenWeights { try save() }
     while trainer.step < train.totalSteps {
       let end = min(train.totalSteps, (trainer.step / train.validSteps + 1) * train.validSteps)
       let isStopping = try runSteps(until: end)
