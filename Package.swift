@@ -28,18 +28,19 @@ let package = Package(
 
     // Leaves.
     .target(name: "Diagnostics"),
+    .target(name: "Threads"),
     .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
-    .target(name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Diagnostics"]),
-    .target(name: "Collectives", dependencies: ["Diagnostics"]),
+    .target(name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Diagnostics", "Threads"]),
+    .target(name: "Collectives", dependencies: ["Diagnostics", "Threads"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
     .target(name: "SpeakerNet", dependencies: ["TensorCore", "Diagnostics"]),
-    .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "CZlib", "Diagnostics"]),
+    .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
     .target(
       name: "Training",
       dependencies: [
         "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "CKernels", "Diagnostics",
-        "Yams",
+        "Threads", "Yams",
       ]),
     .executableTarget(
       name: "speakerid-dist",
@@ -51,7 +52,7 @@ let package = Package(
     // One conformance suite over every communicator: a library for the tests, a program for mpirun.
     .target(name: "CollectivesConformance", dependencies: ["Collectives", "Diagnostics"]),
     .executableTarget(
-      name: "collectives-check", dependencies: ["CollectivesConformance", "MPITransport"]),
+      name: "collectives-check", dependencies: ["CollectivesConformance", "MPITransport", "Threads"]),
 
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),

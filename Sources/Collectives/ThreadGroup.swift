@@ -1,4 +1,6 @@
 import Diagnostics
+import Glibc
+import Threads
 
 /// Ranks as threads of one process: every distributed training and test runs with it, without `mpirun`.
 ///
@@ -33,7 +35,7 @@ public struct ThreadGroup: Communicator {
     let outcomes = Outcomes<T>(size: size)
     let hostName = machineName()
     for rank in 0..<size {
-      let started = startThread {
+      let started = startDetachedThread {
         let group = ThreadGroup(rank: rank, hostName: hostName, shared: shared)
         let outcome = Result { try body(group) }
         outcomes.record(outcome, of: rank)
@@ -166,7 +168,7 @@ public struct ThreadGroup: Communicator {
     shared.leave(
       rank,
       with: Result<Never, any Error>.failure(Failure(kind, "rank \(rank) aborted with status \(status)")))
-    parkThread()
+    while true { _ = pause() }
   }
 }
 
@@ -179,11 +181,11 @@ private final class Outcomes<T: Sendable>: @unchecked Sendable {
 
   init(size: Int) { outcomes = Array(repeating: nil, count: size) }
 
-  func record(_ outcome: Result<T, any Error>, of rank: Int) { monitor.locked { outcomes[rank] = outcome } }
+  func record(_ outcome: Result<T, any Error>, of rank: Int) { monitor.withLock { outcomes[rank] = outcome } }
 
   /// After all ranks have succeeded.
   func values() -> [T] {
-    monitor.locked {
+    monitor.withLock {
       outcomes.map { outcome in
         guard case .success(let value)? = outcome else { preconditionFailure("a rank failed unnoticed") }
         return value

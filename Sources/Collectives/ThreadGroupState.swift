@@ -1,4 +1,5 @@
 import Diagnostics
+import Threads
 
 /// What the ranks of a `ThreadGroup` share.
 ///
@@ -36,7 +37,7 @@ final class ThreadGroupState: @unchecked Sendable {
 
   /// A rank's thread has ended; with a failure of its own, the group is broken.
   func leave<T>(_ rank: Int, with outcome: Result<T, any Error>) {
-    monitor.locked {
+    monitor.withLock {
       departed[rank] = true
       if case .failure(let error) = outcome {
         let failure = error as? Failure
@@ -52,7 +53,7 @@ final class ThreadGroupState: @unchecked Sendable {
 
   /// Returns when all ranks have left: what the lowest rank that failed by itself failed with.
   func waitForAll() -> (any Error)? {
-    monitor.locked {
+    monitor.withLock {
       while departed.contains(false) { monitor.wait() }
       return failures.lazy.compactMap { $0 }.first ?? broken
     }
@@ -70,7 +71,7 @@ final class ThreadGroupState: @unchecked Sendable {
   // MARK: Calls that block
 
   func barrier(_ rank: Int) throws(Failure) {
-    try monitor.locked { () throws(Failure) in
+    try monitor.withLock { () throws(Failure) in
       try requireUnbroken(rank) { _ in true }
       let generation = barrierGeneration
       barrierArrivals += 1
@@ -91,7 +92,7 @@ final class ThreadGroupState: @unchecked Sendable {
     _ bytes: UnsafeRawBufferPointer, by rank: Int,
     _ body: (_ lent: UnsafePointer<UnsafeRawBufferPointer>) throws(Failure) -> Void
   ) throws(Failure) {
-    monitor.locked { lent[rank] = bytes }
+    monitor.withLock { lent[rank] = bytes }
     try barrier(rank)
     var failure: Failure?
     do { try body(UnsafePointer(lent)) } catch { failure = error }
@@ -104,7 +105,7 @@ final class ThreadGroupState: @unchecked Sendable {
   }
 
   private func breakGroup(_ failure: Failure) {
-    monitor.locked {
+    monitor.withLock {
       if broken == nil { broken = failure }
       monitor.wakeAll()
     }
@@ -116,7 +117,7 @@ final class ThreadGroupState: @unchecked Sendable {
   ///
   /// - Returns: the exchange's number.
   func start(_ contribution: Contribution, of rank: Int) throws(Failure) -> Int {
-    let arrival = try monitor.locked { () throws(Failure) -> ExchangeTable.Arrival in
+    let arrival = try monitor.withLock { () throws(Failure) -> ExchangeTable.Arrival in
       while true {
         try requireUnbroken(rank) { exchanges.blocks(rank, by: $0) }
         if let arrival = exchanges.arrive(contribution, of: rank) { return arrival }
@@ -129,7 +130,7 @@ final class ThreadGroupState: @unchecked Sendable {
       breakGroup(error)
       throw error
     }
-    monitor.locked {
+    monitor.withLock {
       exchanges.countCopies(of: arrival, of: rank)
       monitor.wakeAll()
     }
@@ -138,7 +139,7 @@ final class ThreadGroupState: @unchecked Sendable {
 
   /// Whether all copies to and from `rank` have been made.
   func finished(_ sequence: Int, of rank: Int) throws(Failure) -> Bool {
-    try monitor.locked { () throws(Failure) in
+    try monitor.withLock { () throws(Failure) in
       if exchanges.isComplete(sequence, for: rank) { return true }
       try requireUnbroken(rank) { !exchanges.hasStarted(sequence, $0) }
       return false
@@ -147,7 +148,7 @@ final class ThreadGroupState: @unchecked Sendable {
 
   /// Returns when all copies to and from `rank` have been made.
   func finish(_ sequence: Int, of rank: Int) throws(Failure) {
-    try monitor.locked { () throws(Failure) in
+    try monitor.withLock { () throws(Failure) in
       while !exchanges.isComplete(sequence, for: rank) {
         try requireUnbroken(rank) { !exchanges.hasStarted(sequence, $0) }
         monitor.wait()

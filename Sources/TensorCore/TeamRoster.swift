@@ -1,3 +1,5 @@
+import Threads
+
 /// Who of a team has a seat and who waits; apart from the team, so that a running thread does not keep the team alive.
 ///
 /// A seat is handed to one worker, whose thread alone is woken. Each worker has a seat it prefers, and gets another

@@ -1,4 +1,5 @@
 import Glibc
+import Threads
 
 /// A fixed team of threads of which a limited number runs at a time.
 ///
@@ -21,7 +22,12 @@ public final class ThreadTeam: Sendable {
     self.seats = min(seats, max(1, workers))
     let roster = TeamRoster(workers: workers, seats: self.seats)
     self.roster = roster
-    threads = (0..<workers).map { index in startThread { roster.live(index) } }
+    threads = (0..<workers).map { index in
+      guard let thread = startThread({ roster.live(index) }) else {
+        preconditionFailure("the system has no thread to give for worker \(index) of \(workers)")
+      }
+      return thread
+    }
   }
 
   deinit {

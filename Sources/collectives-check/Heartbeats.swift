@@ -2,6 +2,7 @@ import Collectives
 import Diagnostics
 import Glibc
 import Synchronization
+import Threads
 
 /// Every rank sends numbered heartbeats to rank 0, which answers each, while the ranks' main threads sum floats: all
 /// heartbeats arrive once, in order and unchanged, and all sums are right.
@@ -11,7 +12,7 @@ func checkHeartbeats<C: Communicator>(_ group: C) throws {
   }
   let (rank, size) = (group.rank, group.size)
   let outcome = Outcome()
-  startThread {
+  _ = startDetachedThread {
     do {
       if rank == 0 { try answer(channel, ranks: size) } else { try ask(channel, rank: rank) }
       outcome.end(nil)
@@ -87,19 +88,4 @@ private final class Outcome: Sendable {
 
   var hasEnded: Bool { state.withLock { $0.hasEnded } }
   var message: String? { state.withLock { $0.message } }
-}
-
-private func startThread(_ body: @escaping @Sendable () -> Void) {
-  final class Box: Sendable {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-  }
-  var thread = pthread_t()
-  pthread_create(
-    &thread, nil,
-    { box in
-      if let box { Unmanaged<Box>.fromOpaque(box).takeRetainedValue().body() }
-      return nil
-    }, Unmanaged.passRetained(Box(body)).toOpaque())
-  pthread_detach(thread)
 }

@@ -1,6 +1,6 @@
 import Dispatch
-import Glibc
 import Synchronization
+import Threads
 
 /// A loop whose iterations run on several threads, with the errors of a loop that ran on one.
 ///
@@ -24,13 +24,15 @@ func parallelLoop<Scratch>(
   let finished = DispatchSemaphore(value: 0)
   var running = 0
   for _ in 0..<min(max(1, threads), count) {
-    startThread {
+    let work = { @Sendable in
       var scratch = makeScratch()
       while let index = state.nextIndex(below: count) {
         do { try body(index, &scratch, state.progress) } catch { state.record(error, at: index) }
       }
       finished.signal()
     }
+    // No thread to be had (a limit on processes): the work is done here instead.
+    if !startDetachedThread(work) { work() }
     running += 1
   }
   while running > 0 {
@@ -72,28 +74,4 @@ private final class LoopState: Sendable {
   }
 
   var firstError: (any Error)? { failure.withLock { $0?.error } }
-}
-
-/// Starts a detached thread that runs `work`.
-private func startThread(_ work: @escaping @Sendable () -> Void) {
-  final class Work: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-  var attributes = pthread_attr_t()
-  pthread_attr_init(&attributes)
-  defer { pthread_attr_destroy(&attributes) }
-  pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-  var thread = pthread_t()
-  let argument = Unmanaged.passRetained(Work(work))
-  let status = pthread_create(
-    &thread, &attributes,
-    { argument in
-      Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().run()
-      return nil
-    }, argument.toOpaque())
-  if status != 0 {
-    // No thread to be had (a limit on processes): the work is done here instead.
-    argument.takeRetainedValue().run()
-  }
 }

@@ -1,4 +1,3 @@
-import CZlib
 import Diagnostics
 
 /// An open PyTorch file: the zip, its top folder and its pickle, run.
@@ -69,7 +68,7 @@ struct TorchArchive {
   /// A whole storage, its CRC-32 checked.
   func payload(of location: TorchFile.TensorLocation, key: String) throws(Failure) -> [UInt8] {
     let bytes = try file.read(at: location.storageOffset, count: location.payloadBytes)
-    guard crc32(of: bytes) == location.storageCRC else {
+    guard CRC32.checksum(bytes) == location.storageCRC else {
       throw Failure(.badData, "\(file.path): \("data/\(key)".quoted) is damaged: its CRC-32 does not match")
     }
     return bytes
@@ -80,7 +79,7 @@ struct TorchArchive {
   ) throws(Failure) -> [UInt8] {
     let offset = try directory.payloadOffset(of: member, reading: &window)
     let bytes = try window.bytes(at: offset, count: member.byteCount)
-    guard crc32(of: bytes) == member.crc32 else {
+    guard CRC32.checksum(bytes) == member.crc32 else {
       throw Failure(
         .badData, "\(window.file.path): \(member.name.quoted) is damaged: its CRC-32 does not match")
     }
@@ -113,9 +112,4 @@ struct TorchArchive {
     return start.starts(with: "PK".utf8)
       ? nil : Failure(.badData, "\(file.path): is not a PyTorch file: it does not start as a zip file")
   }
-}
-
-/// The CRC-32 of zip files.
-func crc32(of bytes: [UInt8]) -> UInt32 {
-  bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count)) }
 }

@@ -33,7 +33,7 @@ extension TorchFile {
     for (index, payload) in payloads.enumerated() { members.append(("archive/data/\(index)", payload)) }
     members.append(("archive/version", Array("3\n".utf8)))
     let layout = ZipLayout(
-      members.map { ZipLayout.Member(name: $0.0, byteCount: $0.1.count, crc32: crc32(of: $0.1)) })
+      members.map { ZipLayout.Member(name: $0.0, byteCount: $0.1.count, crc32: CRC32.checksum($0.1)) })
     try FileWriting.writeAtomically(to: path) { sink throws(Failure) in
       for (header, (_, payload)) in zip(layout.localHeaders, members) {
         try sink.write(header)

@@ -1,5 +1,5 @@
 import Foundation
-import TensorCore
+import Threads
 
 /// Writes what a step leaves to be saved on a thread of its own, while training goes on. Rank 0 alone needs one.
 ///

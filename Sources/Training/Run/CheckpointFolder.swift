@@ -12,7 +12,7 @@ enum CheckpointFolder {
     for file in files {
       let bytes = Safetensors.serialize(file.tensors)
       try write(bytes, to: "\(folder)/\(file.name)", advance: advance)
-      fingerprints.append((file.name, .init(byteCount: bytes.count, crc32: CRC32.of(bytes))))
+      fingerprints.append((file.name, .init(byteCount: bytes.count, crc32: CRC32.checksum(bytes))))
     }
     let state = CheckpointState(progress: progress, files: fingerprints)
     try FileWriting.writeAtomically(
@@ -50,7 +50,7 @@ enum CheckpointFolder {
         .badData, "\(path): expected \(expected.byteCount) bytes, found \(file.byteCount)")
     }
     let bytes = try file.read(at: 0, count: file.byteCount)
-    guard CRC32.of(bytes) == expected.crc32 else {
+    guard CRC32.checksum(bytes) == expected.crc32 else {
       throw Failure(.badData, "\(path): the checksum is not the one in state.json: the file was damaged")
     }
     return try Safetensors.parse(bytes, name: path)

@@ -1,5 +1,6 @@
 import Collectives
 import TensorCore
+import Threads
 
 /// The ordered reductions of all buckets, started by the workers while the backward pass goes on.
 ///

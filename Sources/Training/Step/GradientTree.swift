@@ -1,6 +1,7 @@
 import CKernels
 import Collectives
 import TensorCore
+import Threads
 
 /// Sums the gradients of a rank's shards, in the fixed tree, as the shards finish in any order, bucket by bucket.
 ///

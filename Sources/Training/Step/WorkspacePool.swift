@@ -1,5 +1,6 @@
 import SpeakerNet
 import TensorCore
+import Threads
 
 /// The workspaces of a rank: one for each slice that is under way at once, which is one a thread unless BatchNorm
 /// keeps all slices waiting for each other.

@@ -20,10 +20,11 @@ package final class Monitor: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  package func withLock<Result>(_ body: () -> Result) -> Result {
+  /// Runs `body` while no other thread is in here.
+  package func withLock<Result, E: Error>(_ body: () throws(E) -> Result) throws(E) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    return body()
+    return try body()
   }
 
   /// Runs `body` unless another thread holds the lock.
@@ -36,26 +37,6 @@ package final class Monitor: @unchecked Sendable {
   /// Gives the lock up until somebody calls ``wakeAll(on:)`` for the condition; may also return early.
   package func wait(on condition: Int = 0) { pthread_cond_wait(conditions.baseAddress! + condition, mutex) }
 
+  /// Wakes every thread that waits on the condition.
   package func wakeAll(on condition: Int = 0) { pthread_cond_broadcast(conditions.baseAddress! + condition) }
-}
-
-/// Starts a POSIX thread with a stack large enough for OpenBLAS.
-func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
-  final class Box {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-  }
-  var attributes = pthread_attr_t()
-  pthread_attr_init(&attributes)
-  pthread_attr_setstacksize(&attributes, 8 << 20)
-  defer { pthread_attr_destroy(&attributes) }
-  var thread = pthread_t()
-  let status = pthread_create(
-    &thread, &attributes,
-    { argument in
-      Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-      return nil
-    }, Unmanaged.passRetained(Box(body)).toOpaque())
-  precondition(status == 0, "a thread could not be started: \(String(cString: strerror(status)))")
-  return thread
 }
