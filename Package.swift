@@ -30,7 +30,8 @@ let package = Package(
     .target(name: "Diagnostics"),
     .target(name: "Threads"),
     .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
-    .target(name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Diagnostics", "Threads"]),
+    .target(
+      name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Diagnostics", "Threads"]),
     .target(name: "Collectives", dependencies: ["Diagnostics", "Threads"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),

@@ -62,17 +62,28 @@ enum Program {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = files[0]
     process.standardError = files[1]
-    // Threads of the test runner hold signals back, and what they start would too.
-    var none = sigset_t()
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, nil)
-    try process.run()
+    try process.runWithoutSignalMask()
     meanwhile(process)
     process.waitUntilExit()
     return Outcome(
       status: process.terminationStatus,
       output: try String(contentsOfFile: "\(scratch)/out", encoding: .utf8),
       errors: try String(contentsOfFile: "\(scratch)/err", encoding: .utf8))
+  }
+}
+
+extension Process {
+  /// Starts it with no signal held back.
+  ///
+  /// Threads of the test runner hold signals back, and what they start inherits that: an `mpirun` so started
+  /// never sees the signal it is to pass on.
+  func runWithoutSignalMask() throws {
+    var none = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try run()
   }
 }
 

@@ -28,7 +28,7 @@ final class Launch {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try Self.newFile("\(scratch.path)/out")
     process.standardError = try Self.newFile("\(scratch.path)/err")
-    try process.run()
+    try process.runWithoutSignalMask()
   }
 
   deinit {

@@ -35,13 +35,16 @@ import Testing
     let undisturbed = try TrainingRun("conformer", steps: 300)
     #expect(try Program.run(undisturbed.arguments()).status == 0)
     let run = try TrainingRun("conformer", steps: 300)
+    var stops = 0
     for (lines, ranks) in [(2, 3), (25, 1), (50, 4), (75, 2)] {
       let launch = try Launch(run.arguments(resume: run.hasBegun), ranks: ranks)
       #expect(launch.wait { run.metricsLines >= lines || launch.status(within: 0) != nil })
       launch.signal(SIGUSR1)
       let status = launch.status()
       #expect(status == 75 || status == 0, "\(launch.errorLines)")
+      if status == 75 { stops += 1 }
     }
+    #expect(stops > 0, "it was never stopped")
     #expect(try Program.run(run.arguments(resume: true), ranks: 2).status == 0)
     #expect(try run.result().differences(from: undisturbed.result()) == [])
   }

@@ -95,6 +95,15 @@ public final class Corpus: Sendable {
   ) throws {
     try checkShards(shards, of: count)
     let indices = shards.flatMap { layout.members(ofShard: $0, of: count) }
+    try prepare(indices, threads: threads, progress: progress)
+  }
+
+  /// Makes the frames of some utterances available, verified as by `prepare(shards:…)`.
+  ///
+  /// - Parameter indices: into `utterances`.
+  public func prepare(
+    _ indices: [Int], threads: Int, progress: (_ done: Int, _ total: Int) -> Void
+  ) throws {
     try prepare(indices, in: trainingFrames, threads: threads, progress: progress)
   }
 

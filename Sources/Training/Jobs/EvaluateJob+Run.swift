@@ -18,7 +18,7 @@ extension EvaluateJob {
       return opened
     }
     let run = ShardOwnership(shards: train.shards, ranks: group.size).shards(of: group.rank)
-    try group.agreeing { try data.prepare(run, threads: threads, console: console) }
+    try group.agreeing { try data.prepareValidation(run, threads: threads, console: console) }
     let validator = Validator(
       communicator: group, model: trained.model, data: data,
       unit: whole ? .wholeUtterances : .segments(frames: train.segmentLength), seed: train.seed,

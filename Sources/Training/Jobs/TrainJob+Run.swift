@@ -116,22 +116,3 @@ extension TrainJob {
     return result
   }
 }
-
-extension TrainingData {
-  /// Reads and verifies the frames of a rank's shards, with a progress line.
-  func prepare(_ run: Range<Int>, threads: Int, console: Console) throws {
-    let total = run.reduce(0) { $0 + training[$1].count + validation[$1].count }
-    let bar = console.progress("Load", unit: "uttr", total: total)
-    var shown = 0
-    do {
-      try corpus.prepare(shards: run, of: shards, threads: threads) { done, _ in
-        bar.advance(by: done - shown)
-        shown = done
-      }
-    } catch {
-      bar.abandon()
-      throw error
-    }
-    bar.finish()
-  }
-}
