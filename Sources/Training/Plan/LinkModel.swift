@@ -8,6 +8,12 @@ struct LinkModel: Sendable {
   /// Bytes a second, 1/β.
   let bandwidth: Double
 
+  /// The link of a rank that has only one in so many parts of a core, and of the memory's bandwidth: ranks of one
+  /// machine pass messages with their own processors.
+  func shared(by ranks: Double) -> LinkModel {
+    LinkModel(latency: latency, perMessage: perMessage * ranks, bandwidth: bandwidth / ranks)
+  }
+
   /// Seconds until a rank has sent messages to all others and got theirs.
   ///
   /// - Parameter bytes: what it sends or receives in all, the larger.

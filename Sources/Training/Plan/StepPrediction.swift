@@ -31,6 +31,7 @@ struct StepPrediction: Sendable {
     let busy = min(threads, nodes.localShards)
     // Ranks that share cores, as in a trial on one machine, share their time.
     let stretch = sharedCores.map { max(1, Double(ranks * busy) / Double($0)) } ?? 1
+    let link = link.shared(by: sharedCores.map { max(1, Double(ranks) / Double($0)) } ?? 1)
     let pass = profile.passSeconds * stretch
     let trained = Double(profile.trained)
     let share = 1 / Double(ranks)
