@@ -5,23 +5,23 @@ import Collectives
 /// The timeline of one rank, which is that of all: the slices in waves of as many as it has threads; in the last wave
 /// buckets become final one after another and go out over the link, one at a time; after the pass each is summed,
 /// updated and gathered. A rank keeps its slice's size: beyond `shards` ranks the batch grows with them.
-struct StepPrediction: Sendable {
-  let ranks: Int
+package struct StepPrediction: Sendable {
+  package let ranks: Int
   /// Slices of the batch, and samples.
-  let shards: Int, batchSize: Int
+  package let shards: Int, batchSize: Int
   /// Seconds of a step; of it in passes; and in which a rank has nothing to do but wait for the link.
-  let stepSeconds: Double, computeSeconds: Double, waitSeconds: Double
+  package let stepSeconds: Double, computeSeconds: Double, waitSeconds: Double
   /// Seconds that the bytes alone need.
-  let wireSeconds: Double
+  package let wireSeconds: Double
   /// Bytes that a rank sends in a step.
-  let sentBytes: Double
+  package let sentBytes: Double
   /// Bytes of a rank for the state, the exchange and the activations; the program and the data not counted.
-  let memoryBytes: Double
+  package let memoryBytes: Double
 
   /// Samples a second.
-  var samplesPerSecond: Double { Double(batchSize) / stepSeconds }
+  package var samplesPerSecond: Double { Double(batchSize) / stepSeconds }
 
-  init(
+  package init(
     _ profile: StepProfile, link: LinkModel, ranks: Int, threads: Int, shape: BatchShape, overlap: Bool,
     gradientBytes: Double = 4, sharedCores: Int? = nil
   ) {

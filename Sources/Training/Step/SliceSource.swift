@@ -41,4 +41,10 @@ package struct BatchShape: Sendable, Equatable {
 
   /// Samples of the global batch.
   package var samples: Int { samplesPerShard * shards }
+
+  package init(samplesPerShard: Int, frames: Int, shards: Int) {
+    self.samplesPerShard = samplesPerShard
+    self.frames = frames
+    self.shards = shards
+  }
 }
