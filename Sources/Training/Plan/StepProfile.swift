@@ -49,7 +49,8 @@ extension StepProfile {
     self.init(
       passSeconds: bench.pass.median, bucketSeconds: bench.finished.map(\.median),
       buckets: buckets.ranges.map(\.count), batchSums: bench.batchSums, optimizerSeconds: costs.optimizer,
-      additionSeconds: costs.addition, parameters: model.layout.count, statistics: model.layout.statisticsCount,
+      additionSeconds: costs.addition, parameters: model.layout.count,
+      statistics: model.layout.statisticsCount,
       activationBytes: bench.workspace.arena.highWater)
   }
 }

@@ -26,7 +26,8 @@ import Training
     let alone = predict(1)
     #expect(isClose(alone.stepSeconds, 0.080))
     #expect(abs(alone.waitSeconds) < 1e-12 && alone.wireSeconds == 0 && alone.sentBytes == 0)
-    #expect(isClose(predict(1, threads: 3).stepSeconds, 0.030), "eight slices on three threads are three waves")
+    #expect(
+      isClose(predict(1, threads: 3).stepSeconds, 0.030), "eight slices on three threads are three waves")
   }
 
   @Test(arguments: [1, 2, 4, 8]) func withoutCostsOfTheLinkRanksDivideTheWork(ranks: Int) {
@@ -35,14 +36,12 @@ import Training
 
   /// What the first bucket needs goes by while the second is computed.
   @Test func twoRanksByHand() {
-    // A rank sends half of each bucket: 0.8 and 1.2 MB, at 125 MB/s; an exchange costs 51 µs more.
-    let exchange = 51e-6
-    let second = 0.040 + exchange + 1.2e6 / 125e6  // the first is there after 0.037 + 6.4 ms, just too late
-    let firstEnd = 0.037 + exchange + 0.8e6 / 125e6
-    let sums = max(0.040, firstEnd) + exchange + 1.2e6 / 125e6
-    let agreed = sums + exchange + 16 * 2 / 125e6
-    let gathered = agreed + exchange + 0.8e6 / 125e6 + exchange + 1.2e6 / 125e6
-    #expect(second < sums)
+    // A rank sends half of each bucket, 0.8 and 1.2 MB, at 125 MB/s; an exchange costs 51 µs more.
+    let exchange = 51e-6, byte = 1 / 125e6
+    let firstSent = 0.037 + exchange + 0.8e6 * byte  // after the pass, which ends at 40 ms: the second has to wait
+    let secondSent = firstSent + exchange + 1.2e6 * byte
+    let agreed = secondSent + exchange + 32 * byte
+    let gathered = agreed + exchange + 0.8e6 * byte + exchange + 1.2e6 * byte
     #expect(isClose(predict(2).stepSeconds, gathered))
   }
 
@@ -74,7 +73,8 @@ import Training
       passSeconds: 0.010, bucketSeconds: [0.010], buckets: [1_000_000], batchSums: sums, optimizerSeconds: 0,
       additionSeconds: 0, parameters: 1_000_000)
     let plain = StepProfile(
-      passSeconds: 0.010, bucketSeconds: [0.010], buckets: [1_000_000], optimizerSeconds: 0, additionSeconds: 0,
+      passSeconds: 0.010, bucketSeconds: [0.010], buckets: [1_000_000], optimizerSeconds: 0,
+      additionSeconds: 0,
       parameters: 1_000_000)
     let added = predict(4, profile: normalized).stepSeconds - predict(4, profile: plain).stepSeconds
     let floats = Double(sums.reduce(0, +))
