@@ -38,7 +38,8 @@ import Training
   @Test func twoRanksByHand() {
     // A rank sends half of each bucket, 0.8 and 1.2 MB, at 125 MB/s; an exchange costs 51 µs more.
     let exchange = 51e-6, byte = 1 / 125e6
-    let firstSent = 0.037 + exchange + 0.8e6 * byte  // after the pass, which ends at 40 ms: the second has to wait
+    // That is after the pass, which ends at 40 ms: the second bucket has to wait.
+    let firstSent = 0.037 + exchange + 0.8e6 * byte
     let secondSent = firstSent + exchange + 1.2e6 * byte
     let agreed = secondSent + exchange + 32 * byte
     let gathered = agreed + exchange + 0.8e6 * byte + exchange + 1.2e6 * byte
