@@ -14,7 +14,16 @@ public enum KernelSet {
 
   /// Holds OpenBLAS at one thread: our own pool runs slices side by side, and OpenBLAS's workers would spin on
   /// the cores that it needs. To be called once, before the first product.
-  public static func start() { openblas_set_num_threads(1) }
+  public static func start() {
+    openblas_set_num_threads(1)
+    flushDenormals()
+  }
+
+  /// Lets the calling thread, and those that it starts, take numbers below 1.2e-38 as zero.
+  ///
+  /// A sharp softmax is full of them, and products with them are twenty times slower on many processors. Every thread
+  /// that computes calls it, so that bits do not depend on who computes.
+  public static func flushDenormals() { kernel_flush_denormals() }
 
   /// Kernels that the environment forced, and how they compare with the processor's own.
   public struct ForcedKernels: Sendable {

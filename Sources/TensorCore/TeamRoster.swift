@@ -82,6 +82,7 @@ final class TeamRoster: @unchecked Sendable {
 
   /// The life of one thread.
   func live(_ worker: Int) {
+    KernelSet.flushDenormals()
     while let work = monitor.withLock({ nextWork(of: worker) }) {
       call(work, worker)
       monitor.withLock {

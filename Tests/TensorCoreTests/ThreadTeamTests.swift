@@ -67,6 +67,21 @@ import Testing
     #expect(census.peak <= seats)
   }
 
+  @Test("workers take denormal numbers as zero, as operands and as results")
+  func denormals() {
+    // In memory, so that it is the worker who computes and not the compiler.
+    let numbers = UnsafeMutableBufferPointer<Float>.allocate(capacity: 4)
+    defer { numbers.deallocate() }
+    _ = numbers.initialize(from: [Float.leastNonzeroMagnitude, 1e30, Float.leastNormalMagnitude, 0.5])
+    let products = UnsafeMutableBufferPointer<Float>.allocate(capacity: 4)
+    defer { products.deallocate() }
+    products.initialize(repeating: 1)
+    ThreadTeam(workers: 2, seats: 1).run { worker in
+      for pair in 0..<2 { products[2 * worker + pair] = numbers[2 * pair] * numbers[2 * pair + 1] }
+    }
+    #expect(products.allSatisfy { $0.bitPattern == 0 })
+  }
+
   @Test("every item is done once, by a worker that exists", arguments: sizes)
   func items(workers: Int, seats: Int) {
     let team = ThreadTeam(workers: workers, seats: seats)

@@ -16,6 +16,10 @@
 /// The instruction set the kernels run on: "avx512", "avx2" or "baseline".
 const char *kernel_instruction_set(void);
 
+// Makes the calling thread take numbers below 1.2e-38 as zero, as operands and as results. Some processors need a
+// hundred times longer for one of them, and a product with a few is slow throughout.
+void kernel_flush_denormals(void);
+
 // ---- random.c
 
 /// The first `count` elements of a Philox4x32-10 stream as keep bytes: keep[i] = (16-bit uniform >= threshold).

@@ -41,7 +41,11 @@ public final class ProgressBar {
     shownDone = done
     shownTime = now
     let text = line.text(done: done, elapsed: now - start, rate: rate.value, values: values())
-    if console.isLive { console.showLive(text) } else { console.line(text) }
+    if console.isLive {
+      console.showLive(text)
+    } else if done < line.total {  // what is complete, `finish` says
+      console.line(text)
+    }
   }
 
   /// Leaves the last line standing, with the average rate of the whole.
