@@ -8,7 +8,8 @@ public struct NamedTensors: Equatable, Sendable {
   /// The names in order.
   public private(set) var names: [String] = []
 
-  /// Free text by key: the `__metadata__` of safetensors; PyTorch files have none.
+  /// Free text by key: the `__metadata__` of safetensors; PyTorch files have none. A key that is the further name
+  /// of a shared tensor has the name it is stored under, as `safetensors.torch.save_model` writes it.
   public var metadata: [String: String] = [:]
 
   /// No tensors.
@@ -37,6 +38,17 @@ public struct NamedTensors: Equatable, Sendable {
       case (nil, nil): break
       }
     }
+  }
+
+  /// The same with shared tensors under each of their names, as a state dict of PyTorch has them.
+  public func repeatingShared() -> NamedTensors {
+    var repeated = self
+    for (name, stored) in metadata.sorted(by: { $0.key < $1.key }) where self[name] == nil {
+      guard let tensor = self[stored] else { continue }
+      repeated[name] = tensor
+      repeated.metadata[name] = nil
+    }
+    return repeated
   }
 
   /// The tensor called `name`.

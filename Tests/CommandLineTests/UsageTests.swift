@@ -84,6 +84,18 @@ import Testing
     for name in weights.names { #expect(back[name] == weights[name]) }
   }
 
+  @Test func sharedWeightsGetTheirFurtherNamesInAPyTorchFile() throws {
+    let folder = try ScratchFolder()
+    let stored = "\(folder.path)/once.safetensors", exported = "\(folder.path)/repeated.ckpt"
+    let tensor = Tensor(float32: [1, 2], shape: [2])
+    let metadata = ["layers.1.bias": "layers.0.bias", "format": "pt", "step": "no tensor"]
+    try Safetensors.write(NamedTensors([("layers.0.bias", tensor)], metadata: metadata), to: stored)
+    #expect(try Program.run(["convert", stored, exported]).status == 0)
+    let weights = try TorchFile.readStateDict(path: exported)
+    #expect(weights.names == ["layers.0.bias", "layers.1.bias"])
+    #expect(weights.allSatisfy { $0.tensor == tensor })
+  }
+
   @Test(arguments: [nil, 2]) func recipesPrintsOneObject(ranks: Int?) throws {
     let outcome = try Program.run(["recipes", "--json"], ranks: ranks)
     #expect(outcome.status == 0)

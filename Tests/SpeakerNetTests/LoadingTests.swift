@@ -26,7 +26,7 @@ import Training
     #expect(try read.load(written.stateDict(), file: "f") == [])
     #expect(read.stateDict() == written.stateDict())
     let other = try state(recipe, seed: 3)
-    try other.load(written.stateDict(repeatingShared: true), file: "f")
+    try other.load(written.stateDict().repeatingShared(), file: "f")
     #expect(other.stateDict() == written.stateDict())
   }
 
@@ -52,7 +52,7 @@ import Training
     "shared weights under each layer's name, as PyTorch writes them", arguments: ["004-task1", "004-task2"])
   func aliases(_ recipe: String) throws {
     let written = try state(recipe)
-    var tensors = written.stateDict(repeatingShared: true)
+    var tensors = written.stateDict().repeatingShared()
     let passedOver = try state(recipe, seed: 2).load(tensors, file: "f")
     #expect(passedOver.count == tensors.count - written.stateDict().count)
     // Three layers of their own are another model.

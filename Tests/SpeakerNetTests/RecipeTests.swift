@@ -49,7 +49,7 @@ import Training
     let recipe = try #require(Recipe.all.first { $0.name == "004-task2" })
     let state = ModelState(layout: try SpeakerModel(recipe.model, speakers: 3).layout)
     state.initialize(seed: 1)
-    let once = state.stateDict(), repeated = state.stateDict(repeatingShared: true)
+    let once = state.stateDict(), repeated = state.stateDict().repeatingShared()
     let shared = once.names.filter { $0.hasPrefix("encoder.layers.0.") }
     #expect(shared.count == 20)
     let copies = shared.flatMap { name in

@@ -71,6 +71,18 @@ public final class Corpus: Sendable {
     testFrames = .packed(PackedFrames(tests ?? [], index.testRows ?? PackedRows(files: [], places: [])))
   }
 
+  /// 64 bits by which a run knows its training data again, be it packed or not: the speakers, and the length and
+  /// speaker of each utterance, in order.
+  public var fingerprint: UInt64 {
+    var fingerprint = Fingerprint()
+    for speaker in speakers { fingerprint.combine(speaker) }
+    for utterance in utterances {
+      fingerprint.combine(utterance.frames)
+      fingerprint.combine(utterance.label)
+    }
+    return fingerprint.value
+  }
+
   /// The utterances of shard `v` of `shards`, as indices into `utterances`, in the fixed layout order.
   ///
   /// - Throws: a usage `Failure` for a packed directory whose number of files `shards` does not divide.

@@ -1,34 +1,19 @@
 import Diagnostics
-import Dispatch
 import Foundation
-import Synchronization
 import TensorFiles
 
 // A corpus is written into the folder `NAME.partial` beside the one asked for, which takes its name when
 // everything is there. So a folder under its final name is whole, and an interrupted run is continued.
-extension CorpusSynthesizer {
-  /// Writes the corpus in the homework's layout: `metadata.json`, `mapping.json`, `testdata.json`,
-  /// `uttr-*.pt`; also `test_answers.csv`, the test utterances' speakers in the form of a submission, and
-  /// `synthesis.json`, the parameters. A folder that holds this very corpus is left as it is.
-  ///
-  /// - Parameters:
-  ///   - directory: does not exist, is empty, or holds this corpus.
-  ///   - threads: how many utterances are rendered side by side.
-  ///   - progress: called with the utterances done and all, from any thread but one call at a time.
-  /// - Throws: `.badData` if the folder holds anything else, `.inputOutput` if writing fails.
-  public func write(
-    to directory: String, threads: Int, progress: @Sendable (Int, Int) -> Void
-  ) throws(Failure) {
-    guard try prepare(directory) else { return }
-    try write(utterances: utterances, to: directory, threads: threads, progress: progress)
-    try finish(directory)
-  }
 
+/// Writing in the homework's layout: `metadata.json`, `mapping.json`, `testdata.json`, `uttr-*.pt`; also
+/// `test_answers.csv`, the test utterances' speakers in the form of a submission, and `synthesis.json`, the parameters.
+extension CorpusSynthesizer {
   /// Makes the folder to write into. Of several processes that share the work one calls this, and the
   /// others wait for it before they write.
   ///
   /// - Returns: false if the folder holds this very corpus already, and nothing is to be done.
-  /// - Throws: as `write(to:threads:progress:)`.
+  /// - Parameter directory: does not exist, is empty, or holds this corpus.
+  /// - Throws: `.badData` if the folder holds anything else, `.inputOutput` if writing fails.
   public func prepare(_ directory: String) throws(Failure) -> Bool {
     let partial = Self.partial(directory)
     switch try contents(of: directory) {
@@ -60,39 +45,29 @@ extension CorpusSynthesizer {
     return true
   }
 
+  /// Whether the folder holds this very corpus, whole.
+  ///
+  /// - Throws: `.badData` or `.inputOutput` if its parameters cannot be read.
+  public func isWritten(_ directory: String) throws(Failure) -> Bool {
+    if case .thisCorpus = try contents(of: directory) { true } else { false }
+  }
+
   /// Renders and writes some of the utterances, those that an interrupted run left included.
   ///
+  /// - Parameters:
+  ///   - threads: how many are rendered side by side.
+  ///   - progress: called on the calling thread with the utterances done and all.
   /// - Throws: `.inputOutput` if writing fails.
   public func write(
-    utterances: Range<Int>, to directory: String, threads: Int, progress: @Sendable (Int, Int) -> Void
-  ) throws(Failure) {
-    struct State {
-      var next: Int
-      var done = 0
-      var failure: Failure?
-    }
+    utterances: Range<Int>, to directory: String, threads: Int, progress: (Int, Int) -> Void
+  ) throws {
     let partial = Self.partial(directory)
-    let state = Mutex(State(next: utterances.lowerBound))
-    DispatchQueue.concurrentPerform(iterations: max(1, threads)) { _ in
-      while true {
-        let number: Int? = state.withLock { state in
-          guard state.next < utterances.upperBound, state.failure == nil else { return nil }
-          defer { state.next += 1 }
-          return state.next
-        }
-        guard let number else { return }
-        do throws(Failure) {
-          try write(number, into: partial)
-          state.withLock { state in
-            state.done += 1
-            progress(state.done, utterances.count)
-          }
-        } catch {
-          state.withLock { $0.failure = $0.failure ?? error }
-        }
-      }
+    try parallelLoop(
+      count: utterances.count, threads: threads, total: utterances.count, progress: progress, scratch: {}
+    ) { index, _, done in
+      try write(utterances.lowerBound + index, into: partial)
+      done.advance()
     }
-    if let failure = state.withLock({ $0.failure }) { throw failure }
   }
 
   /// Writes the lists and gives the folder its name. Of several processes that share the work one calls

@@ -81,8 +81,23 @@ public final class Console {
   // MARK: Progress
 
   /// Starts a progress line: `Train`, `step`, 2000.
-  public func progress(_ label: String, unit: String, total: Int) -> ProgressBar {
+  func progress(_ label: String, unit: String, total: Int) -> ProgressBar {
     ProgressBar(ProgressLine(label, unit: unit, total: total), on: self)
+  }
+
+  /// Shows a progress line while `body` runs. It is left standing, or taken away when `body` fails.
+  func progress<Result>(
+    _ label: String, unit: String, total: Int, _ body: (ProgressBar) throws -> Result
+  ) rethrows -> Result {
+    let bar = progress(label, unit: unit, total: total)
+    do {
+      let result = try body(bar)
+      bar.finish()
+      return result
+    } catch {
+      bar.abandon()
+      throw error
+    }
   }
 
   /// Whether progress lines are redrawn in place.

@@ -16,6 +16,12 @@ enum BuiltInCorpus {
     return "\(cache)/speakerid-dist/corpus-\(speakers)x\(utterances)-seed\(seed)"
   }
 
+  /// Whether every host has the corpus. Collective.
+  static func isThere<C: Communicator>(_ group: C) throws -> Bool {
+    let isWritten = try group.agreeing { try synthesizer().isWritten(directory) }
+    return try !group.allGather(isWritten ? 1 : 0).contains(0)
+  }
+
   /// Makes sure that every host has the corpus; one process of each host writes it with all its cores. Collective.
   static func provide<C: Communicator>(_ group: C, console: Console) throws -> String {
     let hosts = try group.allGather(text: group.hostName)
@@ -23,38 +29,19 @@ enum BuiltInCorpus {
     try group.agreeing {
       guard leads else { return }
       try FileSystem.createFolder((directory as NSString).deletingLastPathComponent)
-      let synthesizer = try CorpusSynthesizer(speakers: speakers, utterances: utterances, seed: seed)
+      let synthesizer = try synthesizer()
       guard try synthesizer.prepare(directory) else { return }
       console.info("Synthesizing the built-in corpus into \(directory), once")
-      try write(synthesizer, console: console)
+      try synthesizer.write(
+        synthesizer.utterances, to: directory, threads: ProcessInfo.processInfo.activeProcessorCount,
+        console: console)
+      try synthesizer.finish(directory)
     }
     return directory
   }
 
-  private static func write(_ synthesizer: CorpusSynthesizer, console: Console) throws {
-    let threads = ProcessInfo.processInfo.activeProcessorCount
-    try Synthesis.write(
-      synthesizer, synthesizer.utterances, to: directory, threads: threads, console: console)
-    try synthesizer.finish(directory)
-  }
-}
 
-/// Rendering with a progress line.
-enum Synthesis {
-  /// Utterances between two looks at the terminal.
-  private static let block = 64
-
-  /// Writes some of the corpus's utterances.
-  static func write(
-    _ synthesizer: CorpusSynthesizer, _ utterances: Range<Int>, to directory: String, threads: Int,
-    console: Console
-  ) throws {
-    let bar = console.progress("Synthesize", unit: "uttr", total: utterances.count)
-    for start in stride(from: utterances.lowerBound, to: utterances.upperBound, by: block) {
-      let part = start..<min(start + block, utterances.upperBound)
-      try synthesizer.write(utterances: part, to: directory, threads: threads) { _, _ in }
-      bar.advance(by: part.count)
-    }
-    bar.finish()
+  private static func synthesizer() throws -> CorpusSynthesizer {
+    try CorpusSynthesizer(speakers: speakers, utterances: utterances, seed: seed)
   }
 }

@@ -18,17 +18,8 @@ extension TrainingData {
   private func show(
     _ total: Int, _ console: Console, _ load: (_ progress: (_ done: Int, _ total: Int) -> Void) throws -> Void
   ) throws {
-    let bar = console.progress("Load", unit: "uttr", total: total)
-    var shown = 0
-    do {
-      try load { done, _ in
-        bar.advance(by: done - shown)
-        shown = done
-      }
-    } catch {
-      bar.abandon()
-      throw error
+    try console.progress("Load", unit: "uttr", total: total) { bar in
+      try load { done, _ in bar.reach(done) }
     }
-    bar.finish()
   }
 }

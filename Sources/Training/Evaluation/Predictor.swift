@@ -25,9 +25,8 @@ struct Predictor<C: Communicator> {
     }
     let mine = ranges[communicator.rank]
     var logits = [Float](repeating: 0, count: mine.count * model.speakers)
-    let bar = console.progress("Predict", unit: "uttr", total: tests.count)
-    var shown = 0, finished = 0
-    do {
+    try console.progress("Predict", unit: "uttr", total: tests.count) { bar in
+      var finished = 0
       try communicator.agreeing {
         try corpus.prepareTests(mine, threads: threads) { _, _ in }
         try logits.withUnsafeMutableBufferPointer { logits in
@@ -35,9 +34,7 @@ struct Predictor<C: Communicator> {
             mine.count,
             done: {
               finished += 1
-              let now = tests.count * finished / max(1, mine.count)
-              bar.advance(by: now - shown)
-              shown = now
+              bar.reach(tests.count * finished / max(1, mine.count))
             }
           ) { item, workspace in
             try predict(
@@ -45,12 +42,8 @@ struct Predictor<C: Communicator> {
           }
         }
       }
-    } catch {
-      bar.abandon()
-      throw error
+      bar.reach(tests.count)
     }
-    bar.advance(by: tests.count - shown)
-    bar.finish()
     return try gather(logits, ranges)
   }
 

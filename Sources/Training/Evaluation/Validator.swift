@@ -35,8 +35,8 @@ struct Validator<C: Communicator> {
   let seed: UInt64
   let team: EvaluationTeam
 
-  /// One number a validation utterance: its loss, or, as that of one that was not recognised, less than zero.
-  private typealias Outcome = (loss: Float, isCorrect: Int32)
+  /// What a validation utterance came to: its loss, and 1 if it was recognised, else 0.
+  private typealias Outcome = (loss: Float, correct: Int32)
 
   /// Evaluates the state's parameters. Collective.
   func callAsFunction(_ state: ModelState, console: Console) throws -> Result {
@@ -49,31 +49,30 @@ struct Validator<C: Communicator> {
     for (index, position) in mine.enumerated() { place[position] = index }
     var outcomes = [Outcome](repeating: (0, 0), count: mine.count)
 
-    let bar = console.progress("Valid", unit: "uttr", total: total)
-    var shown = 0, finished = 0
-    let result = try outcomes.withUnsafeMutableBufferPointer { outcomes in
-      try communicator.agreeing {
-        try team.forEach(
-          work.count,
-          done: {
-            // What this rank has done stands for all: they have equal shares.
-            finished += 1
-            communicator.activity?.advance()
-            let now = total * finished / max(1, work.count)
-            bar.advance(by: now - shown)
-            shown = now
-          }
-        ) { item, workspace in
-          try evaluate(work[item], state, workspace) { position, outcome in
-            outcomes[place[position]] = outcome
+    return try console.progress("Valid", unit: "uttr", total: total) { bar in
+      var finished = 0
+      let result = try outcomes.withUnsafeMutableBufferPointer { outcomes in
+        try communicator.agreeing {
+          try team.forEach(
+            work.count,
+            done: {
+              // What this rank has done stands for all: they have equal shares.
+              finished += 1
+              communicator.activity?.advance()
+              bar.reach(total * finished / max(1, work.count))
+            }
+          ) { item, workspace in
+            try evaluate(work[item], state, workspace) { position, outcome in
+              outcomes[place[position]] = outcome
+            }
           }
         }
+        return try collect(UnsafeRawBufferPointer(outcomes), ownership)
       }
-      return try collect(UnsafeRawBufferPointer(outcomes), ownership)
+      bar.reach(total)
+      bar.finish(["accuracy": .fixed(result.accuracy, digits: 2), "loss": .fixed(result.loss, digits: 2)])
+      return result
     }
-    bar.advance(by: total - shown)
-    bar.finish(["accuracy": .fixed(result.accuracy, digits: 2), "loss": .fixed(result.loss, digits: 2)])
-    return result
   }
 
   private func batches(of positions: [Int]) -> [ArraySlice<Int>] {
@@ -127,7 +126,7 @@ struct Validator<C: Communicator> {
     var correct = 0
     for outcome in ordered {
       loss += Double(outcome.loss)
-      correct += Int(outcome.isCorrect)
+      correct += Int(outcome.correct)
     }
     let count = Double(max(1, total))
     return Result(loss: loss / count, accuracy: Double(correct) / count, utterances: total)

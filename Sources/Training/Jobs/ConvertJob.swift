@@ -15,7 +15,8 @@ public struct ConvertJob: Job {
     self.output = output
   }
 
-  /// Converts, on rank 0. Names, shapes, types and values are kept.
+  /// Converts, on rank 0. Names, shapes, types and values are kept; a PyTorch file repeats shared weights, as
+  /// PyTorch itself does.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
     _ = try group.onRankZero {
       let kind = try WeightsFile.Kind(of: output)

@@ -26,14 +26,12 @@ public struct PackJob: Job {
     let start = Console.monotonicSeconds()
     let mine = packer.files * group.rank / group.size..<packer.files * (group.rank + 1) / group.size
     try group.agreeing {
-      let bar = console.progress("Pack", unit: "uttr", total: packer.utterances)
-      var shown = 0
-      try packer.run(files: mine, threads: threads) { done, total in
-        bar.expect(total: total)
-        bar.advance(by: done - shown)
-        shown = done
+      try console.progress("Pack", unit: "uttr", total: packer.utterances) { bar in
+        try packer.run(files: mine, threads: threads) { done, total in
+          bar.expect(total: total)
+          bar.reach(done)
+        }
       }
-      bar.finish()
     }
     _ = try group.onRankZero { try packer.finish() }
     let rate = Double(packer.utterances) / max(1e-9, Console.monotonicSeconds() - start)

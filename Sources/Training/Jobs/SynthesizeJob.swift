@@ -53,7 +53,7 @@ public struct SynthesizeJob: Job {
     let count = synthesizer.utterances.count
     let mine = count * group.rank / group.size..<count * (group.rank + 1) / group.size
     try group.agreeing {
-      try Synthesis.write(synthesizer, mine, to: output, threads: threads, console: console)
+      try synthesizer.write(mine, to: output, threads: threads, console: console)
     }
     _ = try group.onRankZero { try synthesizer.finish(output) }
     console.info(

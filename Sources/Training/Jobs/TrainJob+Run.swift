@@ -13,6 +13,10 @@ extension TrainJob {
     let kernels = try KernelReport(group)
     kernels.show(on: console)
 
+    if dryRun, data == nil, try !BuiltInCorpus.isThere(group) {
+      console.info("This was a dry run: the built-in corpus is not there yet, and nothing was written")
+      return
+    }
     let directory = try data ?? BuiltInCorpus.provide(group, console: console)
     let train = configuration.train
     let data = try group.agreeing {
@@ -28,7 +32,7 @@ extension TrainJob {
     }
 
     // Before the data is read, so that a folder that cannot be written to is known at once.
-    let files = try openRun(configuration, group, console: console)
+    var files = try openRun(configuration, corpus: data.corpus.fingerprint, group, console: console)
     let ownership = ShardOwnership(shards: train.shards, ranks: group.size)
     let run = ownership.shards(of: group.rank)
     let slices = try group.agreeing {
@@ -38,7 +42,8 @@ extension TrainJob {
     console.info("Finish loading data!")
 
     let trainer = try Trainer(group, configuration: configuration, model: model, threads: threads)
-    let progress = try start(trainer, files, kernels, group, console)
+    var progress = try start(trainer, &files, kernels, group, console)
+    progress.data = data.corpus.fingerprint
     console.info("Finish creating model!")
     var loop = TrainingLoop(
       group: group, console: console, trainer: trainer, slices: slices,
@@ -65,17 +70,16 @@ extension TrainJob {
 
   /// Brings the trainer to where the run begins: drawn or given weights, or the last checkpoint. Collective.
   private func start<C: Communicator>(
-    _ trainer: Trainer<C>, _ files: RunFiles?, _ kernels: KernelReport, _ group: C, _ console: Console
+    _ trainer: Trainer<C>, _ files: inout RunFiles?, _ kernels: KernelReport, _ group: C, _ console: Console
   ) throws -> RunProgress {
     let train = trainer.configuration.train
     var progress = RunProgress(step: 0, seed: train.seed, shards: train.shards, kernels: kernels.names)
-    let checkpoint = try group.agreeing {
-      try resume ? files?.checkpoints.latest(warn: console.warning) : nil
-    }
+    let checkpoint = files?.checkpoint
+    files?.checkpoint = nil
     let hasCheckpoint = try group.allGather(checkpoint == nil ? 0 : 1)[0] == 1
     if hasCheckpoint {
-      let file = files.map { $0.checkpoints.path(step: checkpoint!.progress.step) } ?? ""
-      try trainer.restore(checkpoint, file: file)
+      let folder = checkpoint.flatMap { files?.checkpoints.path(step: $0.progress.step) }
+      try trainer.restore(checkpoint, folder: folder ?? "")
       progress = try shared(checkpoint?.progress ?? progress, group)
       if let checkpoint {
         console.info("Going on after step \(checkpoint.progress.step)")

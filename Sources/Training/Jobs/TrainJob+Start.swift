@@ -39,26 +39,36 @@ extension TrainJob {
   ///
   /// Called when everything else is known to be good, so that a mistake leaves no directory behind.
   ///
-  /// - Throws: `usage` if a run is there that is not to be resumed, or is in use; `inputOutput` if it cannot be
-  ///   written to; `badData` if all its checkpoints are damaged.
+  /// - Parameter corpus: the fingerprint of the data it trains on.
+  /// - Throws: `usage` if a run is there that is not to be resumed, is in use or was trained on other data;
+  ///   `inputOutput` if it cannot be written to; `badData` if all its checkpoints are damaged.
   package func openRun<C: Communicator>(
-    _ configuration: Configuration, _ group: C, console: Console
+    _ configuration: Configuration, corpus: UInt64, _ group: C, console: Console
   ) throws -> RunFiles? {
-    try group.onRankZero { try openFiles(configuration, console) }
+    try group.onRankZero { try openFiles(configuration, corpus, console) }
   }
 
-  private func openFiles(_ configuration: Configuration, _ console: Console) throws -> RunFiles {
+  private func openFiles(
+    _ configuration: Configuration, _ corpus: UInt64, _ console: Console
+  ) throws -> RunFiles {
     let directory =
       try resume ? RunDirectory.open(runDirectory ?? "") : RunDirectory.create(at: runDirectory)
     let lock = try directory.lock()
     let checkpoints = directory.checkpoints(keep: configuration.train.keepCheckpoints)
-    try checkpoints.removeLeftovers()
-    try directory.write(configuration)
     try console.log(to: directory.logFile)
-    // What a run wrote beyond its last whole checkpoint is dropped; the checkpoint itself is read later, and
-    // that is when damaged ones are spoken of.
-    let step = try resume ? checkpoints.latest { _ in }?.progress.step ?? 0 : 0
-    let metrics = try MetricsLog(path: directory.metricsFile, resumingAt: step)
-    return RunFiles(directory: directory, metrics: metrics, checkpoints: checkpoints, lock: lock)
+    try checkpoints.removeLeftovers()
+    let checkpoint = try resume ? checkpoints.latest(warn: console.warning) : nil
+    if let earlier = checkpoint?.progress.data, earlier != corpus {
+      throw Failure(
+        .usage,
+        "\(directory.path) was trained on other speakers or utterances than those of"
+          + " \(data ?? "the built-in corpus, which is used without --data"): give the data that it was started with, or"
+          + " begin a new run with its weights (--weights)")
+    }
+    try directory.write(configuration)
+    // What a run wrote beyond its last whole checkpoint is dropped.
+    let metrics = try MetricsLog(path: directory.metricsFile, resumingAt: checkpoint?.progress.step ?? 0)
+    return RunFiles(
+      directory: directory, metrics: metrics, checkpoints: checkpoints, lock: lock, checkpoint: checkpoint)
   }
 }

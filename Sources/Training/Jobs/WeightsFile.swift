@@ -32,11 +32,11 @@ public enum WeightsFile {
     }
   }
 
-  /// Writes weights, atomically.
+  /// Writes weights, atomically; a PyTorch file gets shared ones under each of their names.
   public static func write(_ weights: NamedTensors, to path: String, kind: Kind) throws {
     switch kind {
     case .safetensors: try Safetensors.write(weights, to: path)
-    case .torch: try TorchFile.writeStateDict(weights, to: path)
+    case .torch: try TorchFile.writeStateDict(weights.repeatingShared(), to: path)
     }
   }
 }

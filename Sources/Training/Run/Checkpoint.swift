@@ -30,6 +30,8 @@ public struct RunProgress: Equatable, Sendable {
   public var shards: Int
   /// The kernel sets in use, one name per rank: other kernels give other low bits.
   public var kernels: [String]
+  /// The corpus it is trained on (`Corpus.fingerprint`); `nil` in runs of versions that did not note it.
+  public var data: UInt64?
   /// Training figures since the last line of the metrics, so that the next line is that of an undisturbed run.
   public var window = MetricsWindow()
 

@@ -30,6 +30,7 @@ struct CheckpointState: Equatable {
       "best_step": progress.best.map { .integer($0.step) } ?? .null,
       "seed": .integer(Int(progress.seed)),
       "shards": .integer(progress.shards),
+      "data": progress.data.map { .string(hexadecimal($0, digits: 16)) } ?? .null,
       "kernels": .array(progress.kernels.map(JSON.string)),
       "window": [
         "steps": .integer(progress.window.steps), "loss": .number(progress.window.loss),
@@ -38,11 +39,15 @@ struct CheckpointState: Equatable {
       "files": .object(
         JSONObject(
           files.map { file in
-            let hex = String(file.fingerprint.crc32, radix: 16)
-            let padded = String(repeating: "0", count: 8 - hex.count) + hex
-            return (file.name, ["bytes": .integer(file.fingerprint.byteCount), "crc32": .string(padded)])
+            let crc32 = hexadecimal(file.fingerprint.crc32, digits: 8)
+            return (file.name, ["bytes": .integer(file.fingerprint.byteCount), "crc32": .string(crc32)])
           })),
     ]
+  }
+
+  private func hexadecimal(_ number: some BinaryInteger, digits: Int) -> String {
+    let text = String(number, radix: 16)
+    return String(repeating: "0", count: digits - text.count) + text
   }
 
   // MARK: Reading
@@ -72,6 +77,7 @@ struct CheckpointState: Equatable {
     progress = RunProgress(
       step: try field("step", json["step"]?.int, "a number"), best: best, seed: seed,
       shards: try field("shards", json["shards"]?.int, "a number"), kernels: kernels.compactMap(\.string))
+    progress.data = json["data"]?.string.flatMap { UInt64($0, radix: 16) }
     progress.window.steps = try field("window.steps", json["window"]?["steps"]?.int, "a number")
     progress.window.loss = try field("window.loss", json["window"]?["loss"]?.double, "a number")
     progress.window.accuracy = try field("window.accuracy", json["window"]?["accuracy"]?.double, "a number")

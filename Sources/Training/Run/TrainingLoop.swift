@@ -55,43 +55,37 @@ struct TrainingLoop<C: Communicator> {
   ///
   /// - Returns: whether the run is to stop after that validation.
   private mutating func runSteps(until end: Int) throws -> Bool {
-    let bar = console.progress("Train", unit: "step", total: end - trainer.step)
-    var clock = StepRate(console)
-    var last: (loss: Float, accuracy: Float) = (0, 0)
-    func values() -> [String: ProgressValue] {
-      [
-        "accuracy": .fixed(Double(last.accuracy), digits: 2), "loss": .fixed(Double(last.loss), digits: 2),
-        "step": .count(trainer.step),
-      ]
-    }
-    let source: any SliceSource = WatchedSlices(slices, group.activity)
-    while trainer.step < end {
-      let rate = trainer.nextLearningRate
-      let outcome: GradientStep<C>.Outcome
-      do {
+    try console.progress("Train", unit: "step", total: end - trainer.step) { bar in
+      var clock = StepRate(console)
+      var last: (loss: Float, accuracy: Float) = (0, 0)
+      func values() -> [String: ProgressValue] {
+        [
+          "accuracy": .fixed(Double(last.accuracy), digits: 2), "loss": .fixed(Double(last.loss), digits: 2),
+          "step": .count(trainer.step),
+        ]
+      }
+      let source: any SliceSource = WatchedSlices(slices, group.activity)
+      while trainer.step < end {
+        let rate = trainer.nextLearningRate
         // A save that failed stops the run as a signal does: all ranks learn of it with the loss.
-        outcome = try trainer.takeStep(
-          from: source, isStopping: StopRequest.isMade || saver.hasFailed)
+        let outcome = try trainer.takeStep(from: source, isStopping: StopRequest.isMade || saver.hasFailed)
         if isChecked(trainer.step) { try compareParameters() }
-      } catch {
-        bar.abandon()
-        throw error
+        last = (outcome.loss, outcome.accuracy)
+        progress.window.add(loss: outcome.loss, accuracy: outcome.accuracy)
+        bar.advance(values())
+        if trainer.step % metricsSteps == 0 { try writeMetrics(learningRate: rate, clock.lap(trainer.step)) }
+        if outcome.isStopping && trainer.step < train.totalSteps {
+          bar.finish(values())
+          // A validation that is due comes first, or the run that goes on would leave it out.
+          if trainer.step < end { try stop() }
+          return true
+        }
+        // A long stretch between validations is saved on its way too.
+        if trainer.step % train.saveSteps == 0 && trainer.step < end { try save() }
       }
-      last = (outcome.loss, outcome.accuracy)
-      progress.window.add(loss: outcome.loss, accuracy: outcome.accuracy)
-      bar.advance(values())
-      if trainer.step % metricsSteps == 0 { try writeMetrics(learningRate: rate, clock.lap(trainer.step)) }
-      if outcome.isStopping && trainer.step < train.totalSteps {
-        bar.finish(values())
-        // A validation that is due comes first, or the run that goes on would leave it out.
-        if trainer.step < end { try stop() }
-        return true
-      }
-      // A long stretch between validations is saved on its way too.
-      if trainer.step % train.saveSteps == 0 && trainer.step < end { try save() }
+      bar.finish(values())
+      return false
     }
-    bar.finish(values())
-    return false
   }
 
   private mutating func writeMetrics(learningRate: Double, _ stepsPerSecond: Double?) throws {
@@ -140,7 +134,7 @@ struct TrainingLoop<C: Communicator> {
   }
 
   private func save() throws {
-    progress.best.map { best in
+    if let best = progress.best {
       console.line("Step \(trainer.step), best model saved. (accuracy=\(fourDigits(best.accuracy)))")
     }
     group.activity?.note(.checkpoint)
@@ -185,6 +179,8 @@ package struct RunFiles {
   package let checkpoints: CheckpointStore
   /// Held so that no other process writes to the run.
   let lock: RunLock
+  /// What the run goes on from, until it has.
+  package var checkpoint: Checkpoint?
 }
 
 /// Steps a second between two lines of the metrics.

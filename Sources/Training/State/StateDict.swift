@@ -6,9 +6,9 @@ import TensorFiles
 extension ModelState {
   /// Parameters and BatchNorm's buffers.
   ///
-  /// - Parameter repeatingShared: also store shared weights under each name that PyTorch's state dict repeats;
-  ///   safetensors holds them once.
-  public func stateDict(repeatingShared: Bool = false) -> NamedTensors {
+  /// Weights that layers share are there once; the further names that PyTorch's state dict has for them are
+  /// metadata, each with the name it stands for (see ``NamedTensors/repeatingShared()``).
+  public func stateDict() -> NamedTensors {
     var pairs: [(String, Tensor)] = []
     for entry in layout.entries {
       pairs.append((entry.name, tensor(parameters + entry.parameter.offset, shape: entry.shape)))
@@ -23,13 +23,8 @@ extension ModelState {
         ))
       pairs.append(("\(entry.prefix).num_batches_tracked", Tensor(int64: [batchesTracked], shape: [])))
     }
-    if repeatingShared {
-      let stored = NamedTensors(pairs)
-      for alias in layout.aliases {
-        if let tensor = stored[alias.stored] { pairs.append((alias.name, tensor)) }
-      }
-    }
-    return NamedTensors(pairs)
+    let aliases = layout.aliases.map { ($0.name, $0.stored) }
+    return NamedTensors(pairs, metadata: Dictionary(uniqueKeysWithValues: aliases))
   }
 
   /// Takes the values of a state dict.

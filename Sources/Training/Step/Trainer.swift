@@ -110,14 +110,14 @@ package final class Trainer<C: Communicator> {
   /// Goes on from a checkpoint, which only rank 0 has. Collective.
   ///
   /// - Throws: bad data, on every rank, when the checkpoint is of another model.
-  package func restore(_ checkpoint: Checkpoint?, file: String) throws {
+  package func restore(_ checkpoint: Checkpoint?, folder: String) throws {
     let count = model.layout.trainedCount
     var moments = OptimizerState(
       moment: Array(repeating: 0, count: count), variance: Array(repeating: 0, count: count))
     try communicator.agreeing {
       guard let checkpoint else { return }
-      try state.load(checkpoint.model, file: "\(file)/model.safetensors")
-      moments = try OptimizerState(checkpoint.optimizer, model.layout, file: "\(file)/optimizer.safetensors")
+      try state.load(checkpoint.model, file: "\(folder)/model.safetensors")
+      moments = try OptimizerState(checkpoint.optimizer, model.layout, file: "\(folder)/optimizer.safetensors")
       step = checkpoint.progress.step
     }
     try broadcastParameters()

@@ -1,7 +1,6 @@
 import Diagnostics
 import Foundation
 import SpeechData
-import Synchronization
 import TensorFiles
 import Testing
 
@@ -37,12 +36,13 @@ struct SynthesisCorpusTests {
   @Test func theDirectoryIsTheHomeworks() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/corpus"
-      let calls = Mutex<[Int]>([])
-      try corpus.write(to: path, threads: 2) { done, all in
-        calls.withLock { $0.append(done) }
+      var calls: [Int] = []
+      try corpus.writeAll(to: path, threads: 2) { done, all in
+        calls.append(done)
         #expect(all == 13)
       }
-      #expect(calls.withLock { $0 } == Array(1...13))
+      #expect(calls.last == 13 && calls == calls.sorted())
+      #expect(try corpus.isWritten(path))
 
       let metadata = try JSON.read(path: "\(path)/metadata.json")
       #expect(metadata["n_mels"]?.int == 40)
@@ -77,8 +77,8 @@ struct SynthesisCorpusTests {
 
   @Test func theBytesDoNotDependOnThreadsNorOnWhoWroteWhat() throws {
     try withTemporaryFolder { folder in
-      try corpus.write(to: "\(folder)/one", threads: 1) { _, _ in }
-      try corpus.write(to: "\(folder)/three", threads: 3) { _, _ in }
+      try corpus.writeAll(to: "\(folder)/one", threads: 1) { _, _ in }
+      try corpus.writeAll(to: "\(folder)/three", threads: 3) { _, _ in }
       let shared = "\(folder)/shared"
       #expect(try corpus.prepare(shared))
       for range in [7..<13, 0..<3, 3..<7] {
@@ -100,14 +100,15 @@ struct SynthesisCorpusTests {
       #expect(try corpus.prepare(path))
       try corpus.write(utterances: 0..<5, to: path, threads: 1) { _, _ in }
       #expect(!FileManager.default.fileExists(atPath: path))
+      #expect(try !corpus.isWritten(path))
       #expect(throws: Failure.self) { try corpus.finish(path) }
       // What a killed writer leaves.
       try Data("half".utf8).write(to: URL(fileURLWithPath: "\(path).partial/.tmp-0123abcd"))
-      try corpus.write(to: path + "/", threads: 1) { _, _ in }
+      try corpus.writeAll(to: path + "/", threads: 1) { _, _ in }
       let whole = try contents(of: path)
       #expect(whole.count == 18)
 
-      try corpus.write(to: path, threads: 1) { _, _ in Issue.record("a whole corpus was written again") }
+      try corpus.writeAll(to: path, threads: 1) { _, _ in Issue.record("a whole corpus was written again") }
       #expect(try contents(of: path) == whole)
     }
   }
@@ -118,7 +119,7 @@ struct SynthesisCorpusTests {
       let other = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 1)
       #expect(try other.prepare(path))
       try other.write(utterances: 0..<4, to: path, threads: 1) { _, _ in }
-      try corpus.write(to: path, threads: 2) { _, _ in }
+      try corpus.writeAll(to: path, threads: 2) { _, _ in }
       #expect(try contents(of: path).count == 18)
     }
   }
@@ -126,12 +127,12 @@ struct SynthesisCorpusTests {
   @Test func aFolderWithAnythingElseIsRefused() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/corpus"
-      try corpus.write(to: path, threads: 2) { _, _ in }
+      try corpus.writeAll(to: path, threads: 2) { _, _ in }
       let other = try CorpusSynthesizer(speakers: 5, utterances: 10, seed: 87)
       #expect { try other.write(to: path, threads: 1) { _, _ in } } throws: { error in
         "\(error)".contains(path) && "\(error)".contains("\"speakers\": 4")
       }
-      #expect { try corpus.write(to: folder, threads: 1) { _, _ in } } throws: { error in
+      #expect { try corpus.writeAll(to: folder, threads: 1) { _, _ in } } throws: { error in
         (error as? Failure)?.kind == .badData && "\(error)".contains("not empty")
       }
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["corpus"])
@@ -142,7 +143,7 @@ struct SynthesisCorpusTests {
     try withTemporaryFolder { folder in
       let file = "\(folder)/file"
       try Data("x".utf8).write(to: URL(fileURLWithPath: file))
-      #expect { try corpus.write(to: "\(file)/corpus", threads: 1) { _, _ in } } throws: { error in
+      #expect { try corpus.writeAll(to: "\(file)/corpus", threads: 1) { _, _ in } } throws: { error in
         (error as? Failure)?.kind == .inputOutput
           && "\(error)".hasSuffix("corpus.partial failed: Not a directory")
       }
@@ -154,5 +155,14 @@ struct SynthesisCorpusTests {
     #expect(throws: Failure.self) {
       try CorpusSynthesizer(speakers: numbers.0, utterances: numbers.1, testUtterances: numbers.2, seed: 1)
     }
+  }
+}
+
+extension CorpusSynthesizer {
+  /// The whole way of a process that writes a corpus alone.
+  fileprivate func writeAll(to directory: String, threads: Int, progress: (Int, Int) -> Void) throws {
+    guard try prepare(directory) else { return }
+    try write(utterances: utterances, to: directory, threads: threads, progress: progress)
+    try finish(directory)
   }
 }

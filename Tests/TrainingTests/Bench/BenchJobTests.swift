@@ -13,8 +13,9 @@ import Training
   let corpus = TemporaryFolder()
 
   init() throws {
-    try CorpusSynthesizer(speakers: 4, utterances: 72, seed: 3)
-      .write(to: "\(corpus.path)/corpus", threads: 2) { _, _ in }
+    var job = SynthesizeJob(output: "\(corpus.path)/corpus")
+    (job.speakers, job.utterances, job.seed) = (4, 72, 3)
+    try job.run(SoloGroup(), console: Console(talks: false))
   }
 
   func job(_ subject: BenchJob.Subject) -> BenchJob {

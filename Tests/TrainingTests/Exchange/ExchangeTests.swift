@@ -112,7 +112,7 @@ private func train(
   let ends = try ThreadGroup.run(size: ranks) { group in
     let trainer = try Trainer(
       group, configuration: prepared, model: network, threads: threads, bucketFloats: bucketFloats)
-    if let start { try trainer.restore(group.rank == 0 ? start : nil, file: "the test") }
+    if let start { try trainer.restore(group.rank == 0 ? start : nil, folder: "the test") }
     while trainer.step < steps { _ = try trainer.takeStep(from: source) }
     let snapshot = try trainer.snapshot()
     let progress = RunProgress(step: trainer.step, seed: 87, shards: shards)

@@ -11,10 +11,12 @@ import Training
   /// A checkpoint whose every part depends on the step.
   func checkpoint(_ step: Int) -> Checkpoint {
     let values = (0..<100).map { Float($0 * step) }
+    var progress = RunProgress(
+      step: step, best: step == 0 ? nil : BestResult(accuracy: 1 / Double(step + 2), step: step), seed: 87,
+      shards: 8, kernels: ["SkylakeX", "Haswell"])
+    progress.data = step == 0 ? nil : UInt64.max / UInt64(step)
     return Checkpoint(
-      progress: RunProgress(
-        step: step, best: step == 0 ? nil : BestResult(accuracy: 1 / Double(step + 2), step: step), seed: 87,
-        shards: 8, kernels: ["SkylakeX", "Haswell"]),
+      progress: progress,
       model: NamedTensors([("prenet.weight", Tensor(float32: values, shape: [10, 10]))]),
       optimizer: NamedTensors([
         ("m.prenet.weight", Tensor(float32: values.map { $0 / 3 }, shape: [10, 10])),

@@ -19,8 +19,10 @@ import Training
   }
 
   func save(step: Int, in run: RunFiles?) throws {
+    var progress = RunProgress(step: step, seed: 87, shards: 8)
+    progress.data = 1
     let checkpoint = Checkpoint(
-      progress: RunProgress(step: step, seed: 87, shards: 8), model: NamedTensors(), optimizer: NamedTensors()
+      progress: progress, model: NamedTensors(), optimizer: NamedTensors()
     )
     try run?.checkpoints.save(checkpoint)
   }
@@ -33,7 +35,7 @@ import Training
     let started = try ThreadGroup.run(size: ranks) { group in
       let console = Console(talks: false)
       let configuration = try prepared.resolveConfiguration(group, console: console)
-      let run = try prepared.openRun(configuration, group, console: console)
+      let run = try prepared.openRun(configuration, corpus: 1, group, console: console)
       return (configuration, run != nil)
     }
     var expected = Configuration.builtIn
@@ -72,7 +74,7 @@ import Training
     job.runDirectory = run
     do {
       let configuration = try job.resolveConfiguration(SoloGroup(), console: console)
-      let first = try job.openRun(configuration, SoloGroup(), console: console)
+      let first = try job.openRun(configuration, corpus: 1, SoloGroup(), console: console)
       for step in [100, 200] { try save(step: step, in: first) }
       // The last of these was written after the checkpoint that the run will go on from.
       for step in [100, 200, 300] {
@@ -81,15 +83,19 @@ import Training
       }
     }
     // Without --resume the run is not touched.
-    #expect(failure { _ = try job.openRun(Configuration(), SoloGroup(), console: console) }?.kind == .usage)
+    #expect(failure { _ = try job.openRun(Configuration(), corpus: 1, SoloGroup(), console: console) }?.kind == .usage)
 
     job.resume = true
     job.overrides = ["train.total_steps=5000"]
     let configuration = try job.resolveConfiguration(SoloGroup(), console: console)
     #expect(configuration.train.totalSteps == 5_000)
     #expect(configuration.train.warmupSteps == Configuration.builtIn.train.warmupSteps)
-    let second = try job.openRun(configuration, SoloGroup(), console: console)
+    let elsewhere = failure { _ = try job.openRun(configuration, corpus: 2, SoloGroup(), console: console) }
+    #expect(elsewhere?.kind == .usage)
+    #expect(elsewhere?.message.contains("trained on other speakers or utterances") == true)
+    let second = try job.openRun(configuration, corpus: 1, SoloGroup(), console: console)
     #expect(second?.checkpoints.steps == [100, 200])
+    #expect(second?.checkpoint?.progress.step == 200)
     #expect(folder.text("run/metrics.jsonl")?.split(separator: "\n").count == 2)
     #expect(try RunDirectory.open(run).configuration() == configuration)
 
@@ -102,10 +108,10 @@ import Training
     let console = Console(talks: false)
     var job = TrainJob()
     job.runDirectory = run
-    _ = try job.openRun(.builtIn, SoloGroup(), console: console)
+    _ = try job.openRun(.builtIn, corpus: 1, SoloGroup(), console: console)
     job.resume = true
-    #expect(try job.openRun(.builtIn, SoloGroup(), console: console)?.checkpoints.steps == [])
+    #expect(try job.openRun(.builtIn, corpus: 1, SoloGroup(), console: console)?.checkpoints.steps == [])
     job.runDirectory = "\(run)-that-never-was"
-    #expect(failure { _ = try job.openRun(.builtIn, SoloGroup(), console: console) }?.kind == .missingInput)
+    #expect(failure { _ = try job.openRun(.builtIn, corpus: 1, SoloGroup(), console: console) }?.kind == .missingInput)
   }
 }
