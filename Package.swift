@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Collectives", dependencies: ["Diagnostics", "Threads"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
-    .target(name: "SpeakerNet", dependencies: ["TensorCore", "Diagnostics"]),
+    .target(name: "SpeakerNet", dependencies: ["CKernels", "TensorCore", "Diagnostics"]),
     .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
     .target(
       name: "Training",
@@ -46,14 +46,15 @@ let package = Package(
     .executableTarget(
       name: "speakerid-dist",
       dependencies: [
-        "Training", "MPITransport", "Diagnostics",
+        "Training", "MPITransport", "Collectives", "Diagnostics",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     // One conformance suite over every communicator: a library for the tests, a program for mpirun.
     .target(name: "CollectivesConformance", dependencies: ["Collectives", "Diagnostics"]),
     .executableTarget(
-      name: "collectives-check", dependencies: ["CollectivesConformance", "MPITransport", "Threads"]),
+      name: "collectives-check",
+      dependencies: ["CollectivesConformance", "Collectives", "MPITransport", "Threads"]),
 
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),

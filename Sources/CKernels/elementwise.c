@@ -4,15 +4,6 @@ KERNEL void kernel_add(size_t count, const float *restrict x, float *restrict y)
   for (size_t i = 0; i < count; i++) y[i] += x[i];
 }
 
-KERNEL void kernel_sum(size_t count, const float *x, const float *y, float *z) {
-  ELEMENTWISE
-  for (size_t i = 0; i < count; i++) z[i] = x[i] + y[i];
-}
-
-KERNEL void kernel_add_scaled(size_t count, float a, const float *restrict x, float *restrict y) {
-  for (size_t i = 0; i < count; i++) y[i] += a * x[i];
-}
-
 KERNEL void kernel_scale(size_t count, float a, const float *x, float *y) {
   ELEMENTWISE
   for (size_t i = 0; i < count; i++) y[i] = a * x[i];
@@ -31,18 +22,4 @@ KERNEL void kernel_add_bias(size_t N, size_t D, const float *restrict bias, floa
 KERNEL void kernel_column_sums(size_t N, size_t D, const float *restrict x, float *restrict sums) {
   for (size_t n = 0; n < N; n++)
     for (size_t i = 0; i < D; i++) sums[i] += x[n * D + i];
-}
-
-KERNEL double kernel_squared_norm(size_t count, const float *restrict x) {
-  double sum = 0;
-  for (size_t i = 0; i < count; i++) sum += (double)x[i] * (double)x[i];
-  return sum;
-}
-
-// An exponent of all ones is infinity or not a number; integers, so that no flag can fold the test away.
-KERNEL int kernel_all_finite(size_t count, const float *restrict x) {
-  const uint32_t *bits = (const uint32_t *)x;
-  uint32_t bad = 0;
-  for (size_t i = 0; i < count; i++) bad |= (bits[i] & 0x7F800000u) == 0x7F800000u;
-  return bad == 0;
 }

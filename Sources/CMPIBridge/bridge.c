@@ -51,13 +51,6 @@ int cmpi_init(int *serialized, int *multiple) {
   return MPI_Comm_set_errhandler(group, MPI_ERRORS_RETURN);
 }
 
-int cmpi_is_running(void) {
-  int started = 0, finished = 0;
-  MPI_Initialized(&started);
-  MPI_Finalized(&finished);
-  return started && !finished && group != MPI_COMM_NULL;
-}
-
 int cmpi_finalize(void) {
   if (heartbeats != MPI_COMM_NULL) {
     int code = MPI_Comm_free(&heartbeats);

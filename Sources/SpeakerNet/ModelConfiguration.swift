@@ -127,3 +127,12 @@ extension ModelConfiguration {
       pooling.attention >= 1, "model.pooling.attention must be at least 1, not \(pooling.attention)")
   }
 }
+
+extension ModelConfiguration {
+  /// How many values a BatchNorm of the network has of each channel in a batch, or `nil` without BatchNorm. Of one
+  /// value there is no variance; PyTorch too refuses to train on it.
+  public func batchNormValues(samples: Int, frames: Int) -> Int? {
+    if head == .bnLinear { return samples }
+    return encoder.kind == .conformer ? samples * frames : nil
+  }
+}

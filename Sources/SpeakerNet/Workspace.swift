@@ -15,44 +15,45 @@ public final class Workspace {
 
 /// Matrices and masks in the order in which they were saved: last in, first out.
 final class Tape {
-  // Deeper than any recipe (a conformer layer saves 25); checked when pushed.
-  private static let capacity = 4096
-  private let matrices = UnsafeMutablePointer<Matrix>.allocate(capacity: capacity)
-  private let masks = UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>.allocate(capacity: capacity)
-  private var matrixCount = 0
-  private var maskCount = 0
-
-  deinit {
-    matrices.deallocate()
-    masks.deallocate()
-  }
+  private var matrices = Stack<Matrix>()
+  private var masks = Stack<UnsafeMutablePointer<UInt8>>()
 
   func reset() {
-    matrixCount = 0
-    maskCount = 0
+    matrices.count = 0
+    masks.count = 0
   }
 
-  func push(_ matrix: Matrix) {
-    precondition(matrixCount < Self.capacity, "the network is deeper than the tape")
-    (matrices + matrixCount).initialize(to: matrix)
-    matrixCount += 1
-  }
+  func push(_ matrix: Matrix) { matrices.push(matrix) }
+  func pop() -> Matrix { matrices.pop() }
+  func push(_ mask: UnsafeMutablePointer<UInt8>) { masks.push(mask) }
+  func popMask() -> UnsafeMutablePointer<UInt8> { masks.pop() }
 
-  func pop() -> Matrix {
-    precondition(matrixCount > 0, "a layer restored more than was saved")
-    matrixCount -= 1
-    return matrices[matrixCount]
-  }
+  /// Grows in the first pass of a network that is deeper than any recipe, and never again.
+  private struct Stack<Element>: ~Copyable {
+    private var capacity = 4096
+    private var elements = UnsafeMutablePointer<Element>.allocate(capacity: 4096)
+    var count = 0
 
-  func push(_ mask: UnsafeMutablePointer<UInt8>) {
-    precondition(maskCount < Self.capacity, "the network is deeper than the tape")
-    (masks + maskCount).initialize(to: mask)
-    maskCount += 1
-  }
+    deinit { elements.deallocate() }
 
-  func popMask() -> UnsafeMutablePointer<UInt8> {
-    precondition(maskCount > 0, "a layer restored more masks than were saved")
-    maskCount -= 1
-    return masks[maskCount]
+    mutating func push(_ element: Element) {
+      if count == capacity { grow() }
+      (elements + count).initialize(to: element)
+      count += 1
+    }
+
+    mutating func pop() -> Element {
+      precondition(count > 0, "a layer restored more than was saved")
+      count -= 1
+      return elements[count]
+    }
+
+    private mutating func grow() {
+      let larger = UnsafeMutablePointer<Element>.allocate(capacity: 2 * capacity)
+      larger.moveInitialize(from: elements, count: count)
+      elements.deallocate()
+      elements = larger
+      capacity *= 2
+    }
   }
 }

@@ -5,24 +5,33 @@ import Glibc
 /// The arena reserves address space and lets the system supply pages as they are touched, so it needs no size
 /// and, once its pages are there, costs an addition for each request. It belongs to one thread at a time.
 public final class Arena {
-  /// Address space reserved, in bytes: more than any pass takes; untouched pages cost nothing.
-  private static let reservation = 1 << 38
+  /// Address space asked for, in bytes: more than any pass takes; untouched pages cost nothing. Where it is limited
+  /// (`ulimit -v`, strict overcommit), an arena takes half as much, and half of that, down to `least`.
+  private static let most = 1 << 36, least = 1 << 26
   /// Alignment of every request, in bytes: a cache line, and the widest vector.
   private static let alignment = 64
 
   private let base: UnsafeMutableRawPointer
+  private let reservation: Int
   private var used = 0
   private var highest = 0
 
   /// An empty arena.
   public init() {
-    let pages = mmap(
-      nil, Self.reservation, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    guard let pages, pages != MAP_FAILED else { fatalError("no address space for an arena") }
-    base = pages
+    var size = Self.most
+    while size >= Self.least {
+      let pages = mmap(
+        nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+      if let pages, pages != MAP_FAILED {
+        (base, reservation) = (pages, size)
+        return
+      }
+      size /= 2
+    }
+    fatalError("no address space for activations: is there a limit (ulimit -v)?")
   }
 
-  deinit { munmap(base, Self.reservation) }
+  deinit { munmap(base, reservation) }
 
   /// A position to which ``release(to:)`` can return.
   public struct Mark {
@@ -72,7 +81,8 @@ public final class Arena {
   private func take(_ size: Int) -> UnsafeMutableRawPointer {
     let start = used
     used = (used + size + Self.alignment - 1) & ~(Self.alignment - 1)
-    precondition(used <= Self.reservation, "an arena is exhausted")
+    precondition(
+      used <= reservation, "a pass needs more address space than was granted: is there a limit (ulimit -v)?")
     highest = max(highest, used)
     return base + start
   }

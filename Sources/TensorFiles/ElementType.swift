@@ -24,15 +24,16 @@ public enum ElementType: String, CaseIterable, Sendable {
     }
   }
 
-  /// Bytes of a C-ordered tensor of this type, or nil if a dimension is negative or the product overflows.
+  /// Bytes of a C-ordered tensor of this type, or nil if a dimension is negative or the product of those that are
+  /// not zero overflows: an empty tensor has strides too.
   public func byteCount(ofShape shape: [Int]) -> Int? {
     var total = byteCount
     for dimension in shape {
-      let (product, overflowed) = total.multipliedReportingOverflow(by: dimension)
+      let (product, overflowed) = total.multipliedReportingOverflow(by: max(1, dimension))
       guard dimension >= 0, !overflowed else { return nil }
       total = product
     }
-    return total
+    return shape.contains(0) ? 0 : total
   }
 
   /// Where the safetensors reference (the order of its `Dtype` enumeration) ranks this type: the writer puts

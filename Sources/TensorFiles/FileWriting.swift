@@ -12,12 +12,17 @@ public enum FileWriting {
 
   /// Replaces `path` by what `body` writes, or leaves it untouched: a temporary file in the same folder is
   /// written, flushed to disk and renamed, then the folder is flushed. If anything fails, also `body`, the
-  /// temporary file is removed.
+  /// temporary file is removed. What is there and is no file, such as a device or a pipe, is written to as it is.
   ///
   /// - Throws: what `body` throws, or `.inputOutput` with the path and what the system said.
   public static func writeAtomically(
     to path: String, _ body: (borrowing FileSink) throws(Failure) -> Void
   ) throws(Failure) {
+    if isSpecial(path) {
+      let descriptor = retryingInterrupted { open(path, O_WRONLY | O_CLOEXEC) }
+      guard descriptor >= 0 else { throw Failure.system(errno, path, "opening failed") }
+      return try writeAndClose(descriptor, path, body)
+    }
     let (temporary, descriptor) = try openTemporary(beside: path)
     do throws(Failure) {
       try writeAndClose(descriptor, path, body)
@@ -43,12 +48,19 @@ public enum FileWriting {
     }
   }
 
+  /// Whether something is there that is neither a file nor a folder.
+  private static func isSpecial(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+  }
+
   private static func writeAndClose(
     _ descriptor: Int32, _ path: String, _ body: (borrowing FileSink) throws(Failure) -> Void
   ) throws(Failure) {
     do throws(Failure) {
       try body(FileSink(descriptor: descriptor, path: path))
-      guard retryingInterrupted({ fsync(descriptor) }) == 0 else {
+      // A pipe or a terminal knows no such flush.
+      guard retryingInterrupted({ fsync(descriptor) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
         throw Failure.system(errno, path, "flushing to disk failed")
       }
     } catch {

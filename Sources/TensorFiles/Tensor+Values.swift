@@ -62,4 +62,16 @@ extension Tensor {
   private func wrongType(wanted: String) -> Failure {
     Failure(.badData, "a tensor of type \(elementType.rawValue) and shape \(shape) where \(wanted) should be")
   }
+
+  /// As `float32Values`, with an error that names the tensor and its file.
+  public func float32Values(named name: String, in file: String) throws(Failure) -> [Float] {
+    do { return try float32Values() } catch {
+      throw Failure(error.kind, "\(file): \(name): \(error.message)")
+    }
+  }
+
+  /// As `int64Values`, with an error that names the tensor and its file.
+  public func int64Values(named name: String, in file: String) throws(Failure) -> [Int64] {
+    do { return try int64Values() } catch { throw Failure(error.kind, "\(file): \(name): \(error.message)") }
+  }
 }

@@ -6,12 +6,11 @@ import MPITransport
 /// Runs the conformance suite over MPI (`mpirun -n 4 collectives-check`), or over this process alone.
 ///
 ///     collectives-check           every check, a line each
-///     collectives-check --bench   the ordered reduction against MPI_Allreduce, medians
 ///     collectives-check --abort R rank R aborts with status 7 while the others wait for it
 ///     collectives-check --fail R  rank R fails; all ranks end with its message and status
 ///     collectives-check --heartbeats
 ///                                 heartbeats between all ranks and rank 0, beside exchanges on another thread
-///     collectives-check --threads N [--bench]
+///     collectives-check --threads N
 ///                                 the same with N ranks as threads of this process
 @main
 enum CollectivesCheck {
@@ -51,9 +50,6 @@ enum CollectivesCheck {
         if speaks { printLine("ok: \(name)") }
       }
       if speaks { printLine("all checks passed on \(group.size) ranks (\(C.self))") }
-    case ("--bench", _):
-      if group.size == 1 { benchmarkTreeSum() }
-      try benchmark(group)
     case ("--heartbeats", _):
       try checkHeartbeats(group)
       if speaks { printLine("heartbeats pass on \(group.size) ranks") }
@@ -69,7 +65,7 @@ enum CollectivesCheck {
       }
     default:
       throw Failure(
-        .usage, "collectives-check [--threads N] [--bench | --heartbeats | --abort RANK | --fail RANK]")
+        .usage, "collectives-check [--threads N] [--heartbeats | --abort RANK | --fail RANK]")
     }
     return 0
   }

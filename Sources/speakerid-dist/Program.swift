@@ -8,8 +8,10 @@ import Training
 @main
 enum Program {
   static func main() {
-    // A file that may not grow any more is an error like a full disk, not the end of the process.
+    // A file that may not grow any more is an error like a full disk, not the end of the process; nor is a pipe that
+    // nobody reads any longer.
     signal(SIGXFSZ, SIG_IGN)
+    signal(SIGPIPE, SIG_IGN)
     let invocation = Result { try Invocation.parse(Array(CommandLine.arguments.dropFirst())) }
     // Before MPI starts, so that the signals mpirun forwards find their handler.
     if case .success(.job(let job, _)) = invocation, job is TrainJob { StopRequest.install() }

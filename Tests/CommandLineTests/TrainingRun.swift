@@ -79,6 +79,11 @@ struct TrainingRun {
     ((try? String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8)) ?? "").count { $0 == "\n" }
   }
 
+  /// Whether its log has a line with that text.
+  func logs(_ text: String) -> Bool {
+    ((try? String(contentsOfFile: "\(path)/log.txt", encoding: .utf8)) ?? "").contains(text)
+  }
+
   /// What is in it in the end, but for what may differ: times, and which processors computed.
   struct Result: Equatable {
     var files: [String: [UInt8]] = [:]

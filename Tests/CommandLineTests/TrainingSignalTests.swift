@@ -49,6 +49,22 @@ import Testing
     #expect(try run.result().differences(from: undisturbed.result()) == [])
   }
 
+  @Test("stopped in a validation, it goes on with that validation", arguments: [nil, 2])
+  func inAValidation(ranks: Int?) throws {
+    // Whole seconds of validation, and steps that take no time beside it.
+    let slow = ["model.encoder.layers=40", "train.valid_steps=4", "train.segment_length=400"]
+    let undisturbed = try TrainingRun(steps: 8, saveSteps: 4, settings: slow)
+    #expect(try Program.run(undisturbed.arguments(), ranks: ranks).status == 0)
+    let run = try TrainingRun(steps: 8, saveSteps: 4, settings: slow)
+    let launch = try Launch(run.arguments(), ranks: ranks)
+    #expect(launch.wait { run.logs("Train: 100%") || launch.status(within: 0) != nil })
+    launch.signal(SIGUSR1)
+    #expect(launch.status() == 75)
+    #expect(run.checkpoints == [4])
+    #expect(try Program.run(run.arguments(resume: true)).status == 0)
+    #expect(try run.result().differences(from: undisturbed.result()) == [])
+  }
+
   private func stop(_ number: Int32, ranks: Int?, status: Int32?) throws {
     let run = try TrainingRun(steps: Self.endless, saveSteps: Self.endless)
     let launch = try Launch(run.arguments(), ranks: ranks, after: Self.limit)

@@ -29,6 +29,9 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
       try read(Pickle.tensor(storage, shape: [2, 2], stride: [1, 2])).float32Values() == [0, 2, 1, 3])
     #expect(try read(Pickle.tensor(storage, offset: 3, shape: [], stride: [])).float32Values() == [3])
     #expect(try read(Pickle.tensor(storage, offset: 4, shape: [0, 9], stride: [9, 1])).shape == [0, 9])
+    // Where there is one index, its stride is never taken.
+    let single = Pickle.tensor(storage, offset: 1, shape: [1, 2], stride: [.max, 2])
+    #expect(try read(single).float32Values() == [1, 3])
     // Overlapping windows that are not larger than the storage.
     #expect(
       try read(Pickle.tensor(storage, shape: [2, 2], stride: [1, 1])).float32Values() == [0, 1, 1, 2])

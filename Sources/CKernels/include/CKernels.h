@@ -31,10 +31,6 @@ void kernel_keep_mask(const uint32_t key[2], const uint32_t counter[4], uint32_t
 
 /// y += x
 void kernel_add(size_t count, const float *x, float *y);
-/// z = x + y; z may be x or y.
-void kernel_sum(size_t count, const float *x, const float *y, float *z);
-/// y += a·x
-void kernel_add_scaled(size_t count, float a, const float *x, float *y);
 /// y = a·x; y may be x.
 void kernel_scale(size_t count, float a, const float *x, float *y);
 /// y = x ∘ keep · scale; y may be x.
@@ -43,10 +39,6 @@ void kernel_dropout(size_t count, const float *x, const uint8_t *keep, float sca
 void kernel_add_bias(size_t N, size_t D, const float *bias, float *x);
 /// sums_D += the sum of the rows of x_ND
 void kernel_column_sums(size_t N, size_t D, const float *x, float *sums);
-/// Σ x² in double precision.
-double kernel_squared_norm(size_t count, const float *x);
-/// 1 when every element is finite.
-int kernel_all_finite(size_t count, const float *x);
 
 // ---- activation.c
 

@@ -17,8 +17,6 @@ typedef struct {
 // *multiple when they may come at the same time, which the heartbeats need.
 // Waiting ranks yield the processor (OMPI_MCA_mpi_yield_when_idle) unless the environment says otherwise.
 int cmpi_init(int *serialized, int *multiple);
-// 1 between cmpi_init and cmpi_finalize.
-int cmpi_is_running(void);
 int cmpi_finalize(void);
 
 int cmpi_rank(int *rank);

@@ -36,10 +36,15 @@ public final class ModelState: @unchecked Sendable {
   /// The same values in memory of their own.
   public func copy() -> ModelState {
     let copy = ModelState(layout: layout)
-    copy.parameters.update(from: parameters, count: layout.count)
-    copy.statistics.update(from: statistics, count: layout.statisticsCount)
-    copy.batchesTracked = batchesTracked
+    copy.update(from: self)
     return copy
+  }
+
+  /// Takes the values of another state of the same layout.
+  public func update(from other: ModelState) {
+    parameters.update(from: other.parameters, count: layout.count)
+    statistics.update(from: other.statistics, count: layout.statisticsCount)
+    batchesTracked = other.batchesTracked
   }
 
   /// Draws the initial values. A value depends on the seed and the parameter's place alone.

@@ -83,6 +83,16 @@ public final class Corpus: Sendable {
     return fingerprint.value
   }
 
+  /// The same of the test utterances: their names and lengths, in order.
+  public var testFingerprint: UInt64 {
+    var fingerprint = Fingerprint()
+    for utterance in tests ?? [] {
+      fingerprint.combine(utterance.path)
+      fingerprint.combine(utterance.frames)
+    }
+    return fingerprint.value
+  }
+
   /// The utterances of shard `v` of `shards`, as indices into `utterances`, in the fixed layout order.
   ///
   /// - Throws: a usage `Failure` for a packed directory whose number of files `shards` does not divide.

@@ -131,7 +131,9 @@ private struct PathSet {
 extension String {
   /// Whether the string, as a path relative to a directory, can only name something below it.
   var staysInsideDirectory: Bool {
-    !isEmpty && !utf8.contains(0) && utf8.first != UInt8(ascii: "/") && !split(separator: "/").contains("..")
+    // Byte by byte, as the system reads a path: a slash and an accent behind it are one Character.
+    !isEmpty && !utf8.contains(0) && utf8.first != UInt8(ascii: "/")
+      && !utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
   }
 
   /// The string with control characters escaped and shortened, fit for one line of a message.

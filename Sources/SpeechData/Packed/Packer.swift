@@ -6,7 +6,7 @@ import TensorFiles
 ///
 /// Every file is written under a temporary name, flushed and renamed, and the manifest comes last: what has a
 /// final name is whole. A second run keeps the files that are there and fit, so a pack that was killed goes on
-/// where it was. Memory is bounded by the index and one utterance a thread.
+/// where it was, and one that a disk has damaged is repaired. Memory is bounded by the index and one utterance a thread.
 ///
 /// Alone, call `run(threads:progress:)`. Processes that share the work call `run(files:…)` with ranges that
 /// together are `0 ..< files`, and when all have returned, one of them calls `finish()`.
@@ -66,7 +66,7 @@ public struct Packer: Sendable {
     ) { [self] index, buffer, done in
       let unit = units[index]
       var front = plan.front(unit.kind, unit.file)
-      if try keeps(unit.kind, unit.file, front) {
+      if try keeps(unit.kind, unit.file, front, buffer) {
         done.advance(by: front.entries.count)
       } else {
         try write(&front, plan.name(unit.kind, unit.file), buffer, done)
@@ -118,7 +118,7 @@ public struct Packer: Sendable {
     }
     let manifestPath = "\(output)/\(PackManifest.fileName)"
     guard access(manifestPath, F_OK) == 0 else { return }
-    let manifest = try PackManifest(reading: manifestPath)
+    guard let manifest = try unlessDamaged({ try PackManifest(reading: manifestPath) }) else { return }
     guard manifest.fingerprint == plan.fingerprint, manifest.shards.count == files else {
       throw foreign(PackManifest.fileName)
     }
@@ -131,23 +131,41 @@ public struct Packer: Sendable {
         + "choose an empty folder, or delete it first")
   }
 
-  /// Whether a finished file is there, packed from what the source holds now as far as its files' own
-  /// checksums tell. One that is there and does not fit is never overwritten.
-  private func keeps(_ kind: PackPlan.Kind, _ file: Int, _ expected: MelFileFront) throws -> Bool {
+  /// Whether a finished file is there that need not be written: undamaged, and packed from what the source holds
+  /// now. A damaged one is written again; one of another corpus, or of what the source held earlier, never is.
+  private func keeps(
+    _ kind: PackPlan.Kind, _ file: Int, _ expected: MelFileFront, _ buffer: FrameBuffer
+  ) throws -> Bool {
     let name = plan.name(kind, file)
-    guard access("\(output)/\(name)", F_OK) == 0 else { return false }
-    let front = try MelFileFront(reading: "\(output)/\(name)")
+    let path = "\(output)/\(name)"
+    guard access(path, F_OK) == 0, let front = try unlessDamaged({ try MelFileFront(reading: path) })
+    else { return false }
     guard front.describesSameRows(as: expected) else { throw foreign(name) }
-    for (path, entry) in zip(front.paths, front.entries) {
-      let checksum = try FeatureFile.storedChecksum(path, frames: entry.frames, in: source)
-      guard checksum == nil || checksum == entry.checksum else {
+    let packed = try InputFile(path: path)
+    for (source, entry) in zip(front.paths, front.entries) {
+      guard try sourceChecksum(source, frames: entry.frames, buffer) == entry.checksum else {
         throw Failure(
           .usage,
-          "\(output)/\(name) was packed when \(source)/\(path.printable) held something else: "
+          "\(path) was packed when \(self.source)/\(source.printable) held something else: "
             + "choose an empty folder, or delete it first")
       }
+      guard try CRC32.checksum(packed.read(at: entry.offset, count: entry.rowBytes)) == entry.checksum
+      else { return false }
     }
     return true
+  }
+
+  private func sourceChecksum(_ path: String, frames: Int, _ buffer: FrameBuffer) throws -> UInt32 {
+    try FeatureFile.storedChecksum(path, frames: frames, in: source)
+      ?? FeatureFile.read(path, frames: frames, in: source, buffer).checksum
+  }
+
+  private func unlessDamaged<Value>(_ read: () throws -> Value) throws -> Value? {
+    do {
+      return try read()
+    } catch let failure as Failure where failure.kind == .badData {
+      return nil
+    }
   }
 
   // MARK: - One file

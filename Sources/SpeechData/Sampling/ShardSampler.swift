@@ -32,17 +32,19 @@ public struct ShardSampler: Sendable {
   /// - Throws: a usage `Failure` when the shard has no training utterance to draw.
   public init(members: [Int], sliceSize: Int, seed: UInt64, shard: Int) throws {
     precondition(sliceSize > 0, "a slice has at least one utterance")
-    guard !members.isEmpty else {
-      throw Failure(
-        .usage,
-        "shard \(shard) holds no training utterance: there are too few for so many shards; lower train.shards"
-      )
-    }
+    guard !members.isEmpty else { throw Self.nothingToDraw(shard) }
     self.members = members
     self.sliceSize = sliceSize
     self.seed = seed
     self.shard = shard
     cache = Array(repeating: Permutation(epoch: nil, order: Array(members.indices)), count: 2)
+  }
+
+  /// The failure of a shard without members.
+  public static func nothingToDraw(_ shard: Int) -> Failure {
+    Failure(
+      .usage,
+      "shard \(shard) holds no training utterance: there are too few for so many shards; lower train.shards")
   }
 
   /// The training members of every shard in turn: `Corpus.members` restricted to `split.training`.

@@ -18,7 +18,7 @@ extension CorpusSynthesizer {
     let partial = Self.partial(directory)
     switch try contents(of: directory) {
     case .thisCorpus: return false
-    case .nothing: break
+    case .nothing: try checkReplaceable(directory)
     case .anotherCorpus(let what):
       throw Failure(
         .badData, "\(directory) holds another corpus (\(what)); remove it or choose another folder")
@@ -98,6 +98,20 @@ extension CorpusSynthesizer {
     guard !FileManager.default.fileExists(atPath: path) else { return }
     let mel = Tensor(float32: features(number), shape: [utterance.frames, LogMel.bands])
     try TorchFile.writeTensor(mel, to: path)
+  }
+
+  /// Checks that a folder which is there, and empty, can be replaced by a finished one.
+  private func checkReplaceable(_ directory: String) throws(Failure) {
+    var folder = stat(), parent = stat()
+    let name = directory.split(separator: "/").last
+    guard lstat(directory, &folder) == 0 else { return }
+    let isPlain = folder.st_mode & S_IFMT == S_IFDIR && name != "." && name != ".."
+    guard isPlain, lstat("\(directory)/..", &parent) == 0, parent.st_dev == folder.st_dev else {
+      throw Failure(
+        .usage,
+        "\(directory) is a link, a mount point or the working folder, which cannot be put in place when all is written:"
+          + " give a folder in it, such as \(directory)/corpus")
+    }
   }
 
   /// Removes what a killed run was writing: files are written under such a name and renamed when whole.

@@ -54,7 +54,8 @@ struct TorchTensorView {
     self.storage = index
     self.offset = offset
     self.shape = shape
-    self.stride = stride
+    // A dimension of one element has no next one, so its stride may be any number.
+    self.stride = zip(shape, stride).map { $0 == 1 ? 0 : $1 }
   }
 
   /// The largest position in the storage that a view with elements touches, or nil beyond 64 bits.

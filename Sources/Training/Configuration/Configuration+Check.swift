@@ -21,6 +21,12 @@ extension Configuration {
           + "\(Self.choices(shards)) would"
       )
     }
+    if model.batchNormValues(samples: train.batchSize, frames: train.segmentLength) == 1 {
+      return (
+        "train.batch_size",
+        "a batch of 1 leaves BatchNorm one value of each channel, which has no variance; at least 2"
+      )
+    }
     if train.reduction == .mpi && train.exchange != .f32 {
       return ("train.exchange", "train.reduction mpi sums floats; only ordered sends \(train.exchange)")
     }

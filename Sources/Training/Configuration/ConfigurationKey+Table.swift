@@ -65,7 +65,7 @@ extension ConfigurationKey {
       "train.seed", \.train.seed, in: 0...UInt64(Int64.max),
       "what every random number and the train/validation split come from"),
     integer(
-      "train.shards", \.train.shards, in: 1...65_536,
+      "train.shards", \.train.shards, in: 1...4_096,
       "slices of a batch; divides batch_size, and is not less than the number of ranks"),
     choice(
       "train.reduction", \.train.reduction,

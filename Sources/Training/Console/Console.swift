@@ -81,12 +81,12 @@ public final class Console {
   // MARK: Progress
 
   /// Starts a progress line: `Train`, `step`, 2000.
-  func progress(_ label: String, unit: String, total: Int) -> ProgressBar {
+  package func progress(_ label: String, unit: String, total: Int) -> ProgressBar {
     ProgressBar(ProgressLine(label, unit: unit, total: total), on: self)
   }
 
   /// Shows a progress line while `body` runs. It is left standing, or taken away when `body` fails.
-  func progress<Result>(
+  package func progress<Result>(
     _ label: String, unit: String, total: Int, _ body: (ProgressBar) throws -> Result
   ) rethrows -> Result {
     let bar = progress(label, unit: unit, total: total)

@@ -28,8 +28,12 @@ enum BuiltInCorpus {
     let leads = hosts.firstIndex(of: group.hostName) == group.rank
     try group.agreeing {
       guard leads else { return }
-      try FileSystem.createFolder((directory as NSString).deletingLastPathComponent)
       let synthesizer = try synthesizer()
+      guard try !synthesizer.isWritten(directory) else { return }
+      try FileSystem.createFolder((directory as NSString).deletingLastPathComponent)
+      // Hosts may share the folder, and runs may begin side by side: one of them writes, and the others find it done.
+      let lock = try FileLock("\(directory).lock", patience: .infinity)
+      defer { lock?.release() }
       guard try synthesizer.prepare(directory) else { return }
       console.info("Synthesizing the built-in corpus into \(directory), once")
       try synthesizer.write(
@@ -39,7 +43,6 @@ enum BuiltInCorpus {
     }
     return directory
   }
-
 
   private static func synthesizer() throws -> CorpusSynthesizer {
     try CorpusSynthesizer(speakers: speakers, utterances: utterances, seed: seed)

@@ -33,6 +33,15 @@ struct TrainingData: Sendable {
     self.validation = validation
   }
 
+  /// Checks that every shard has something to train on.
+  ///
+  /// - Throws: `usage` that names a shard without.
+  func checkTraining() throws {
+    for (shard, members) in training.enumerated() where members.isEmpty {
+      throw ShardSampler.nothingToDraw(shard)
+    }
+  }
+
   /// The utterances and labels of local shards, ready to be drawn from.
   func slices(of run: Range<Int>, shape: BatchShape, seed: UInt64) throws -> TrainingSlices {
     try TrainingSlices(self, run: run, shape: shape, seed: seed)

@@ -1,6 +1,7 @@
 import Collectives
 import SpeakerNet
 import SpeechData
+import Synchronization
 import TensorCore
 
 /// Accuracy and loss on the validation split, shared out over the ranks.
@@ -38,8 +39,18 @@ struct Validator<C: Communicator> {
   /// What a validation utterance came to: its loss, and 1 if it was recognised, else 0.
   private typealias Outcome = (loss: Float, correct: Int32)
 
-  /// Evaluates the state's parameters. Collective.
+  /// Evaluates the state's parameters, to the end. Collective.
   func callAsFunction(_ state: ModelState, console: Console) throws -> Result {
+    try self(state, console: console, unless: { false })!
+  }
+
+  /// Evaluates the state's parameters. Collective.
+  ///
+  /// - Parameter isStopping: asked before each batch; when it is true on any rank, all of them give up.
+  /// - Returns: `nil` if it was given up.
+  func callAsFunction(
+    _ state: ModelState, console: Console, unless isStopping: @Sendable () -> Bool
+  ) throws -> Result? {
     let total = data.split.validation.count
     let ownership = ShardOwnership(shards: data.shards, ranks: communicator.size)
     let run = ownership.shards(of: communicator.rank)
@@ -51,7 +62,8 @@ struct Validator<C: Communicator> {
 
     return try console.progress("Valid", unit: "uttr", total: total) { bar in
       var finished = 0
-      let result = try outcomes.withUnsafeMutableBufferPointer { outcomes in
+      let isStopped = Atomic(false)
+      let result: Result? = try outcomes.withUnsafeMutableBufferPointer { outcomes in
         try communicator.agreeing {
           try team.forEach(
             work.count,
@@ -62,12 +74,19 @@ struct Validator<C: Communicator> {
               bar.reach(total * finished / max(1, work.count))
             }
           ) { item, workspace in
+            if isStopping() { isStopped.store(true, ordering: .relaxed) }
+            guard !isStopped.load(ordering: .relaxed) else { return }
             try evaluate(work[item], state, workspace) { position, outcome in
               outcomes[place[position]] = outcome
             }
           }
         }
-        return try collect(UnsafeRawBufferPointer(outcomes), ownership)
+        let stops = try communicator.allGather(isStopped.load(ordering: .relaxed) ? 1 : 0)
+        return try stops.contains(1) ? nil : collect(UnsafeRawBufferPointer(outcomes), ownership)
+      }
+      guard let result else {
+        bar.abandon()
+        return nil
       }
       bar.reach(total)
       bar.finish(["accuracy": .fixed(result.accuracy, digits: 2), "loss": .fixed(result.loss, digits: 2)])

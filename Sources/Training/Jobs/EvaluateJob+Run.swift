@@ -17,6 +17,7 @@ extension EvaluateJob {
       try trained.check(speakers: opened.corpus.speakers.count, of: self.data)
       return opened
     }
+    try group.checkSameData(data.corpus.fingerprint, self.data)
     let run = ShardOwnership(shards: train.shards, ranks: group.size).shards(of: group.rank)
     try group.agreeing { try data.prepareValidation(run, threads: threads, console: console) }
     let validator = Validator(

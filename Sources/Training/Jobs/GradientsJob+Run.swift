@@ -14,7 +14,15 @@ extension GradientsJob {
     KernelSet.start()
     let batch = try group.agreeing {
       if group.rank == 0 { try FileSystem.checkWritable(output) }
-      return try GivenBatch(file: self.batch, speakers: trained.model.speakers)
+      let batch = try GivenBatch(file: self.batch, speakers: trained.model.speakers)
+      let values = trained.configuration.model.batchNormValues(samples: batch.samples, frames: batch.frames)
+      guard values != 1 else {
+        throw Failure(
+          .badData,
+          "\(self.batch): mels leaves BatchNorm one value of each channel, which has no variance; at least 2 samples"
+        )
+      }
+      return batch
     }
     // As many slices as the configuration has shards, or as divide the batch; the ranks have no say in it.
     let most = min(trained.configuration.train.shards, batch.samples)
@@ -89,11 +97,11 @@ private struct GivenBatch {
     guard labelTensor.shape == [shape[0]] else {
       throw Failure(.badData, "\(file): labels has shape \(labelTensor.shape), expected [\(shape[0])]")
     }
-    mels = try melTensor.float32Values()
+    mels = try melTensor.float32Values(named: "mels", in: file)
     guard mels.allSatisfy(\.isFinite) else {
       throw Failure(.badData, "\(file): mels holds a value that is not finite")
     }
-    labels = try labelTensor.int64Values().map { label in
+    labels = try labelTensor.int64Values(named: "labels", in: file).map { label in
       guard (0..<Int64(speakers)).contains(label) else {
         throw Failure(
           .badData, "\(file): label \(label) is not one of the \(speakers) speakers of the weights")

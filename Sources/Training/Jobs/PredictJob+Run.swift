@@ -16,6 +16,7 @@ extension PredictJob {
       if group.rank == 0 { try checkWritable() }
       return corpus
     }
+    try group.checkSameData(corpus.testFingerprint, data)
     let predictor = Predictor(
       communicator: group, model: trained.model, state: trained.state, corpus: corpus,
       team: EvaluationTeam(threads: threads))
@@ -39,9 +40,15 @@ extension PredictJob {
       let row = logits[index * speakers.count..<(index + 1) * speakers.count]
       var best = row.startIndex
       for place in row.indices where row[place] > row[best] { best = place }
-      text += "\(test.path),\(speakers[best - row.startIndex])\r\n"
+      text += "\(csvField(test.path)),\(csvField(speakers[best - row.startIndex]))\r\n"
     }
     return Array(text.utf8)
+  }
+
+  /// Quoted where Python's csv quotes: RFC 4180.
+  private static func csvField(_ text: String) -> String {
+    guard text.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return text }
+    return "\"" + text.replacing("\"", with: "\"\"") + "\""
   }
 
   /// Before the work: a result that cannot be written is known at once.

@@ -20,14 +20,20 @@ extension TrainJob {
     let directory = try data ?? BuiltInCorpus.provide(group, console: console)
     let train = configuration.train
     let data = try group.agreeing {
-      try TrainingData(directory: directory, seed: train.seed, shards: train.shards)
+      let data = try TrainingData(directory: directory, seed: train.seed, shards: train.shards)
+      try data.checkTraining()
+      return data
     }
+    try group.checkSameData(data.corpus.fingerprint, directory)
     let model = try group.agreeing {
       try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count)
     }
+    // Before there is a run directory, so that a mistake leaves none behind.
+    if !resume { _ = try initialState(model, group, console) }
     describe(data, model, group, threads, console)
     if dryRun {
-      console.info("This was a dry run: nothing was read but the index, and nothing was written")
+      _ = try group.onRankZero { try checkRunDirectory() }
+      console.info("This was a dry run: of the data, the index alone was read, and nothing was written")
       return
     }
 
@@ -93,16 +99,28 @@ extension TrainJob {
     } else if resume {
       console.warning("the run has no checkpoint yet: starting from its beginning")
     }
-    if !hasCheckpoint, let weights {
-      try group.agreeing {
-        let dead = try trainer.state.load(WeightsFile.read(weights), file: weights)
-        if !dead.isEmpty {
-          console.info("\(weights): passed over \(dead.count) names that the model does not use")
-        }
-      }
+    if !hasCheckpoint, let given = try initialState(trainer.model, group, Console(talks: false)) {
+      trainer.state.update(from: given)
       trainer.state.batchesTracked = 0
+    } else if hasCheckpoint, let weights {
+      console.info("The run has weights of its own: \(weights) is passed over")
     }
     return progress
+  }
+
+  /// The values of the weights to start from, if some are given. Collective: every rank reads them.
+  private func initialState<C: Communicator>(
+    _ model: SpeakerModel, _ group: C, _ console: Console
+  ) throws -> ModelState? {
+    guard let weights else { return nil }
+    return try group.agreeing {
+      let state = ModelState(layout: model.layout)
+      let dead = try state.load(WeightsFile.readModel(weights), file: weights)
+      if !dead.isEmpty {
+        console.info("\(weights): passed over \(dead.count) names that the model does not use")
+      }
+      return state
+    }
   }
 
   /// Rank 0's best result and metrics window on every rank.
@@ -110,6 +128,7 @@ extension TrainJob {
     var numbers = [
       Double(progress.best?.step ?? -1), progress.best?.accuracy ?? 0, Double(progress.window.steps),
       progress.window.loss, progress.window.accuracy,
+      progress.lacksValidation ? 1 : 0,
     ]
     try numbers.withUnsafeMutableBytes { try group.broadcast($0, root: 0) }
     var result = progress
@@ -117,6 +136,7 @@ extension TrainJob {
     result.window.steps = Int(numbers[2])
     result.window.loss = numbers[3]
     result.window.accuracy = numbers[4]
+    result.lacksValidation = numbers[5] == 1
     return result
   }
 }

@@ -35,6 +35,17 @@ extension TrainJob {
     return configuration
   }
 
+  /// Checks, without writing, that the run directory can be made or found.
+  ///
+  /// - Throws: `usage` if a run is there that is not to be resumed, `missingInput` if none is that is.
+  func checkRunDirectory() throws {
+    if resume {
+      _ = try RunDirectory.open(runDirectory ?? "")
+    } else {
+      try RunDirectory.checkUnused(runDirectory)
+    }
+  }
+
   /// Makes or finds the run directory; only rank 0 gets its files.
   ///
   /// Called when everything else is known to be good, so that a mistake leaves no directory behind.
@@ -56,7 +67,7 @@ extension TrainJob {
     let lock = try directory.lock()
     let checkpoints = directory.checkpoints(keep: configuration.train.keepCheckpoints)
     try console.log(to: directory.logFile)
-    try checkpoints.removeLeftovers()
+    checkpoints.removeLeftovers()
     let checkpoint = try resume ? checkpoints.latest(warn: console.warning) : nil
     if let earlier = checkpoint?.progress.data, earlier != corpus {
       throw Failure(

@@ -44,7 +44,7 @@ struct TrainedModel {
     switch source {
     case .file(let weights, let configuration):
       return (
-        try Configuration.load(file: configuration, overrides: overrides), try WeightsFile.read(weights),
+        try Configuration.load(file: configuration, overrides: overrides), try WeightsFile.readModel(weights),
         weights
       )
     case .run(let path):
@@ -71,6 +71,9 @@ struct TrainedModel {
     guard let shape = weights[name]?.shape, shape.count == 2 else {
       throw Failure(
         .badData, "\(file): expected the head's matrix \(name); is this the file of another model?")
+    }
+    guard (1...Int(Int32.max)).contains(shape[0]), shape[1] > 0 else {
+      throw Failure(.badData, "\(file): \(name) has shape \(shape), expected [speakers, features]")
     }
     return shape[0]
   }

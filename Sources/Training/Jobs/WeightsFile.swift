@@ -32,6 +32,15 @@ public enum WeightsFile {
     }
   }
 
+  /// Reads the weights of a model: as ``read(_:)``, without the `module.` that `DataParallel` puts before each name.
+  public static func readModel(_ path: String) throws -> NamedTensors {
+    let weights = try read(path)
+    let wrapper = "module."
+    guard !weights.isEmpty, weights.names.allSatisfy({ $0.hasPrefix(wrapper) }) else { return weights }
+    return NamedTensors(
+      weights.map { (String($0.name.dropFirst(wrapper.count)), $0.tensor) }, metadata: weights.metadata)
+  }
+
   /// Writes weights, atomically; a PyTorch file gets shared ones under each of their names.
   public static func write(_ weights: NamedTensors, to path: String, kind: Kind) throws {
     switch kind {

@@ -32,6 +32,8 @@ public struct RunProgress: Equatable, Sendable {
   public var kernels: [String]
   /// The corpus it is trained on (`Corpus.fingerprint`); `nil` in runs of versions that did not note it.
   public var data: UInt64?
+  /// Whether a validation was due at this step and was given up for a signal: the run goes on with it.
+  public var lacksValidation = false
   /// Training figures since the last line of the metrics, so that the next line is that of an undisturbed run.
   public var window = MetricsWindow()
 

@@ -30,6 +30,7 @@ struct CheckpointState: Equatable {
       "best_step": progress.best.map { .integer($0.step) } ?? .null,
       "seed": .integer(Int(progress.seed)),
       "shards": .integer(progress.shards),
+      "lacks_validation": .bool(progress.lacksValidation),
       "data": progress.data.map { .string(hexadecimal($0, digits: 16)) } ?? .null,
       "kernels": .array(progress.kernels.map(JSON.string)),
       "window": [
@@ -77,6 +78,7 @@ struct CheckpointState: Equatable {
     progress = RunProgress(
       step: try field("step", json["step"]?.int, "a number"), best: best, seed: seed,
       shards: try field("shards", json["shards"]?.int, "a number"), kernels: kernels.compactMap(\.string))
+    progress.lacksValidation = json["lacks_validation"]?.bool ?? false
     progress.data = json["data"]?.string.flatMap { UInt64($0, radix: 16) }
     progress.window.steps = try field("window.steps", json["window"]?["steps"]?.int, "a number")
     progress.window.loss = try field("window.loss", json["window"]?["loss"]?.double, "a number")

@@ -20,10 +20,8 @@ public struct CheckpointStore: Sendable {
   }
 
   /// Removes what a killed writer left behind.
-  public func removeLeftovers() throws {
-    try FolderReplacement.removeLeftovers(in: run)
-    try FolderReplacement.removeLeftovers(in: "\(run)/best")
-    try FolderReplacement.removeLeftovers(in: folder)
+  public func removeLeftovers() {
+    for place in [run, "\(run)/best", folder] { FolderReplacement.removeLeftovers(in: place) }
   }
 
   // MARK: Checkpoints

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import TensorFiles
 
 /// The few operations on files and folders that a run needs, with errors that name the path.
 enum FileSystem {
@@ -26,9 +27,14 @@ enum FileSystem {
   static func createFolder(_ path: String) throws {
     var made = path.hasPrefix("/") ? "/" : ""
     for part in path.split(separator: "/") {
+      let parent = made.isEmpty ? "." : made
       made += made.isEmpty || made.hasSuffix("/") ? part : "/" + part
-      guard mkdir(made, 0o777) != 0, errno != EEXIST, !isFolder(made) else { continue }
-      throw failure(path, "the folder cannot be created")
+      if mkdir(made, 0o777) == 0 {
+        // What is written into it is safe only when its own name is.
+        try FileWriting.synchronizeFolder(parent)
+      } else if errno != EEXIST && !isFolder(made) {
+        throw failure(path, "the folder cannot be created")
+      }
     }
     guard isFolder(path) else {
       throw Failure(.inputOutput, "\(path): the folder cannot be created: a file is in its place")

@@ -25,15 +25,17 @@ enum FolderReplacement {
   }
 
   /// Removes a folder so that a crash leaves either the whole of it or a leftover that is known as one.
+  ///
+  /// A leftover too is what remains of it when its files cannot be removed, as when somebody reads one on NFS.
   static func remove(_ path: String) throws {
     let aside = try moveAside(path, mark: "gone")
-    try FileSystem.remove(aside)
+    try? FileSystem.remove(aside)
   }
 
   /// Clears a folder of what writers that were killed have left in it.
   ///
-  /// A folder that was moved aside for a successor which never arrived is put back.
-  static func removeLeftovers(in parent: String) throws {
+  /// A folder that was moved aside for a successor which never arrived is put back. What cannot be removed stays.
+  static func removeLeftovers(in parent: String) {
     for name in FileSystem.names(in: parent) where name.hasPrefix(".") {
       if let end = name.range(of: ".old-")?.lowerBound {
         let place = "\(parent)/\(name[name.index(after: name.startIndex)..<end])"
@@ -41,7 +43,7 @@ enum FolderReplacement {
       }
       // ".tmp-" alone is how FileWriting calls its temporary files.
       if [".tmp-", ".old-", ".gone-"].contains(where: name.contains) {
-        try FileSystem.remove("\(parent)/\(name)")
+        try? FileSystem.remove("\(parent)/\(name)")
       }
     }
   }
@@ -59,7 +61,8 @@ enum FolderReplacement {
       rename(old, path)
       throw failure
     }
-    try FileSystem.remove(old)
+    try FileWriting.synchronizeFolder(split(path).parent)
+    try? FileSystem.remove(old)
   }
 
   private static func moveAside(_ path: String, mark: String) throws -> String {

@@ -27,15 +27,20 @@ public struct RunDirectory: Equatable, Sendable {
   /// - Throws: `usage` if a run is there already, `inputOutput` if the folder cannot be made.
   public static func create(at path: String?) throws -> RunDirectory {
     let run = RunDirectory(path: trimmed(path ?? unusedPath(at: Date())))
-    guard !run.holdsARun else {
-      throw Failure(
-        .usage, "\(run.path): a run is there already; go on with it by --resume, or give another --run")
-    }
+    try checkUnused(run.path)
     try FileSystem.createFolder(run.path)
     guard access(run.path, W_OK) == 0 else {
       throw FileSystem.failure(run.path, "the run directory cannot be written to")
     }
     return run
+  }
+
+  /// Checks that there is no run at a path, if one is given.
+  ///
+  /// - Throws: `usage` if there is.
+  static func checkUnused(_ path: String?) throws {
+    guard let path, RunDirectory(path: trimmed(path)).holdsARun else { return }
+    throw Failure(.usage, "\(path): a run is there already; go on with it by --resume, or give another --run")
   }
 
   /// The folder of an earlier run.
@@ -97,21 +102,12 @@ public struct RunDirectory: Equatable, Sendable {
 
 /// Held by the one process that writes to a run; the system lets go of it however the process ends.
 public final class RunLock {
-  private let descriptor: Int32
+  private let lock: FileLock
 
   fileprivate init(run: String, patience: Double) throws {
-    descriptor = open("\(run)/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw FileSystem.failure(run, "the run directory cannot be written to") }
-    let deadline = Date(timeIntervalSinceNow: patience)
-    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      // A file system without locks is no reason not to train.
-      guard errno == EWOULDBLOCK || errno == EINTR else { return }
-      guard Date() < deadline else {
-        throw Failure(.usage, "\(run): another process is training in this run; wait for it or stop it")
-      }
-      usleep(50_000)
+    guard let lock = try FileLock("\(run)/.lock", patience: patience) else {
+      throw Failure(.usage, "\(run): another process is training in this run; wait for it or stop it")
     }
+    self.lock = lock
   }
-
-  deinit { close(descriptor) }
 }

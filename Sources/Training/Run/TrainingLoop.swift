@@ -16,6 +16,23 @@ struct TrainingLoop<C: Communicator> {
   let startsFromGivenWeights: Bool
   /// Writes rank 0's files while training goes on.
   private let saver = BackgroundSaver()
+  /// Steps a second since the last validation.
+  private var rate: StepRate
+
+  init(
+    group: C, console: Console, trainer: Trainer<C>, slices: TrainingSlices, validator: Validator<C>,
+    files: RunFiles?, progress: RunProgress, startsFromGivenWeights: Bool
+  ) {
+    self.group = group
+    self.console = console
+    self.trainer = trainer
+    self.slices = slices
+    self.validator = validator
+    self.files = files
+    self.progress = progress
+    self.startsFromGivenWeights = startsFromGivenWeights
+    rate = StepRate(console, step: trainer.step)
+  }
 
   private var train: TrainConfiguration { trainer.configuration.train }
   /// Steps between two lines of training figures in the metrics.
@@ -40,6 +57,7 @@ struct TrainingLoop<C: Communicator> {
 
   private mutating func runToTheEnd() throws {
     if startsFromGivenWeights { try save() }
+    if progress.lacksValidation { try validate() }
     while trainer.step < train.totalSteps {
       let end = min(train.totalSteps, (trainer.step / train.validSteps + 1) * train.validSteps)
       let isStopping = try runSteps(until: end)
@@ -56,7 +74,7 @@ struct TrainingLoop<C: Communicator> {
   /// - Returns: whether the run is to stop after that validation.
   private mutating func runSteps(until end: Int) throws -> Bool {
     try console.progress("Train", unit: "step", total: end - trainer.step) { bar in
-      var clock = StepRate(console)
+      rate = StepRate(console, step: trainer.step)
       var last: (loss: Float, accuracy: Float) = (0, 0)
       func values() -> [String: ProgressValue] {
         [
@@ -66,14 +84,14 @@ struct TrainingLoop<C: Communicator> {
       }
       let source: any SliceSource = WatchedSlices(slices, group.activity)
       while trainer.step < end {
-        let rate = trainer.nextLearningRate
+        let learningRate = trainer.nextLearningRate
         // A save that failed stops the run as a signal does: all ranks learn of it with the loss.
         let outcome = try trainer.takeStep(from: source, isStopping: StopRequest.isMade || saver.hasFailed)
         if isChecked(trainer.step) { try compareParameters() }
         last = (outcome.loss, outcome.accuracy)
         progress.window.add(loss: outcome.loss, accuracy: outcome.accuracy)
         bar.advance(values())
-        if trainer.step % metricsSteps == 0 { try writeMetrics(learningRate: rate, clock.lap(trainer.step)) }
+        if trainer.step % metricsSteps == 0 { try writeMetrics(learningRate: learningRate) }
         if outcome.isStopping && trainer.step < train.totalSteps {
           bar.finish(values())
           // A validation that is due comes first, or the run that goes on would leave it out.
@@ -84,12 +102,14 @@ struct TrainingLoop<C: Communicator> {
         if trainer.step % train.saveSteps == 0 && trainer.step < end { try save() }
       }
       bar.finish(values())
+      rate.end(trainer.step)
       return false
     }
   }
 
-  private mutating func writeMetrics(learningRate: Double, _ stepsPerSecond: Double?) throws {
+  private mutating func writeMetrics(learningRate: Double) throws {
     let window = progress.window
+    let stepsPerSecond = rate.lap(trainer.step)
     progress.window = MetricsWindow()
     try group.agreeing {
       try files?.metrics.append(
@@ -118,7 +138,11 @@ struct TrainingLoop<C: Communicator> {
 
   private mutating func validate() throws {
     group.activity?.note(.validation)
-    let result = try validator(trainer.state, console: console)
+    progress.lacksValidation = true
+    let stopped = try validator(trainer.state, console: console, unless: { StopRequest.isMade })
+    // The run that goes on begins with it.
+    guard let result = stopped else { return try stop() }
+    progress.lacksValidation = false
     let isBest = progress.best.map { result.accuracy > $0.accuracy } ?? true
     if isBest { progress.best = BestResult(accuracy: result.accuracy, step: trainer.step) }
     try group.agreeing {
@@ -126,7 +150,7 @@ struct TrainingLoop<C: Communicator> {
       try files.metrics.append(
         Metrics(
           step: trainer.step, split: .valid, loss: result.loss, accuracy: result.accuracy,
-          learningRate: trainer.nextLearningRate))
+          learningRate: trainer.nextLearningRate, stepsPerSecond: rate.average))
       guard isBest, let best = progress.best else { return }
       let (state, directory) = (trainer.state.copy(), files.directory)
       saver.save(step: trainer.step) { try BestWeights.save(state.stateDict(), best, run: directory) }
@@ -183,26 +207,32 @@ package struct RunFiles {
   package var checkpoint: Checkpoint?
 }
 
-/// Steps a second between two lines of the metrics.
+/// Steps a second of a stretch of training between two validations.
 private struct StepRate {
   private let console: Console
-  private var time: Double
-  private var step: Int?
+  private let start: (step: Int, time: Double)
+  private var last: (step: Int, time: Double)
+  /// That of the whole stretch, when it has ended.
+  private(set) var average: Double?
 
-  init(_ console: Console) {
+  init(_ console: Console, step: Int) {
     self.console = console
-    time = console.now
+    start = (step, console.now)
+    last = start
   }
 
-  /// The rate since the last call, unless this is the first.
+  /// The rate since the last call, or since the start.
   mutating func lap(_ step: Int) -> Double? {
-    let now = console.now
-    defer {
-      time = now
-      self.step = step
-    }
-    guard let earlier = self.step, now > time else { return nil }
-    return Double(step - earlier) / (now - time)
+    defer { last = (step, console.now) }
+    return since(last, step)
+  }
+
+  /// Ends the stretch.
+  mutating func end(_ step: Int) { average = since(start, step) }
+
+  private func since(_ earlier: (step: Int, time: Double), _ step: Int) -> Double? {
+    let seconds = console.now - earlier.time
+    return seconds > 0 && step > earlier.step ? Double(step - earlier.step) / seconds : nil
   }
 }
 

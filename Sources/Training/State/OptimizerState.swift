@@ -43,6 +43,6 @@ struct OptimizerState: Equatable {
     guard tensor.shape == shape else {
       throw Failure(.badData, "\(file): \(name) has shape \(tensor.shape), but the model needs \(shape)")
     }
-    return try tensor.float32Values()
+    return try tensor.float32Values(named: name, in: file)
   }
 }

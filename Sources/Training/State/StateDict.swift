@@ -45,10 +45,7 @@ extension ModelState {
       guard tensor.shape == shape else {
         throw Failure(.badData, "\(file): \(name) has shape \(tensor.shape), but the model needs \(shape)")
       }
-      let values: [Float]
-      do { values = try tensor.float32Values() } catch {
-        throw Failure(error.kind, "\(file): \(name): \(error.message)")
-      }
+      let values = try tensor.float32Values(named: name, in: file)
       guard values.allSatisfy(\.isFinite) else {
         throw Failure(.badData, "\(file): \(name) holds a value that is not a finite number")
       }
@@ -60,7 +57,9 @@ extension ModelState {
       try floats("\(entry.prefix).running_mean", [entry.mean.count], statistics + entry.mean.offset)
       try floats("\(entry.prefix).running_var", [entry.variance.count], statistics + entry.variance.offset)
       let name = "\(entry.prefix).num_batches_tracked"
-      if let tensor = tensors[name] { batchesTracked = try tensor.int64Values().first ?? 0 }
+      if let tensor = tensors[name] {
+        batchesTracked = try tensor.int64Values(named: name, in: file).first ?? 0
+      }
       used.insert(name)
     }
     let others = tensors.names.filter { !used.contains($0) }

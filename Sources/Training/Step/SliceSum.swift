@@ -54,6 +54,11 @@ final class SliceSum<C: Communicator>: @unchecked Sendable {
       try sum.sum(values, into: result)
     } catch {
       // A pass has no way back from here, and neither have the ranks that wait in the same exchange.
+      Console(talks: true).error(
+        Failure(
+          .internalError,
+          "rank \(communicator.rank) on \(communicator.hostName): the sum of BatchNorm's statistics: \(error)"
+        ))
       communicator.abort(status: Failure.Kind.internalError.rawValue)
     }
   }

@@ -65,7 +65,8 @@ package final class Trainer<C: Communicator> {
   /// One step: gradients of the global batch, agreement that they are numbers, exchange and update.
   ///
   /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
-  /// - Throws: the same failure on all ranks, before anything was changed.
+  /// - Throws: the same failure on all ranks, before a parameter was changed; BatchNorm's running statistics may hold
+  ///   the batch already.
   package func takeStep(from source: any SliceSource, isStopping: Bool = false) throws
     -> GradientStep<C>.Outcome
   {
@@ -99,10 +100,9 @@ package final class Trainer<C: Communicator> {
   // MARK: The state
 
   /// Everything a checkpoint needs but the progress, on rank 0; `nil` elsewhere. Collective.
-  package func snapshot() throws -> (model: NamedTensors, optimizer: NamedTensors)? { try copy()?.tensors() }
-
-  /// The same as plain copies of memory, for another thread to make tensors of. Collective.
-  func copy() throws -> TrainerCopy? {
+  ///
+  /// Plain copies of memory, for another thread to make tensors of.
+  package func copy() throws -> TrainerCopy? {
     guard let (moment, variance) = try exchange.gatherMoments() else { return nil }
     return TrainerCopy(state: state.copy(), optimizer: OptimizerState(moment: moment, variance: variance))
   }
@@ -117,7 +117,8 @@ package final class Trainer<C: Communicator> {
     try communicator.agreeing {
       guard let checkpoint else { return }
       try state.load(checkpoint.model, file: "\(folder)/model.safetensors")
-      moments = try OptimizerState(checkpoint.optimizer, model.layout, file: "\(folder)/optimizer.safetensors")
+      moments = try OptimizerState(
+        checkpoint.optimizer, model.layout, file: "\(folder)/optimizer.safetensors")
       step = checkpoint.progress.step
     }
     try broadcastParameters()
@@ -139,11 +140,11 @@ package final class Trainer<C: Communicator> {
 }
 
 /// What a trainer's state was at the end of a step.
-struct TrainerCopy: Sendable {
+package struct TrainerCopy: Sendable {
   let state: ModelState
   let optimizer: OptimizerState
 
-  func tensors() -> (model: NamedTensors, optimizer: NamedTensors) {
+  package func tensors() -> (model: NamedTensors, optimizer: NamedTensors) {
     (state.stateDict(), optimizer.tensors(state.layout))
   }
 }

@@ -26,7 +26,8 @@ struct Train: JobCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Weights to start from, .safetensors, .pt or .ckpt. Default: drawn.", valueName: "file"))
+      "Weights to start from, .safetensors, .pt or .ckpt; with --resume, if the run has no checkpoint yet. "
+        + "Default: drawn.", valueName: "file"))
   var weights: String?
 
   @Flag(help: "Goes on from the latest checkpoint of --run.")
@@ -43,9 +44,6 @@ struct Train: JobCommand {
   func invocation() throws -> Invocation {
     if helpConfig { return .text(Configuration.documentation.trimmingSuffix("\n")) }
     if resume && run == nil { throw Failure(.usage, "--resume: expected --run DIR, the run to go on with") }
-    if resume && weights != nil {
-      throw Failure(.usage, "--weights: a resumed run has its own weights; leave out --weights or --resume")
-    }
     var job = TrainJob()
     job.configurationFile = configuration.file
     job.overrides = configuration.overrides

@@ -129,7 +129,7 @@ struct SynthesisCorpusTests {
       let path = "\(folder)/corpus"
       try corpus.writeAll(to: path, threads: 2) { _, _ in }
       let other = try CorpusSynthesizer(speakers: 5, utterances: 10, seed: 87)
-      #expect { try other.write(to: path, threads: 1) { _, _ in } } throws: { error in
+      #expect { try other.writeAll(to: path, threads: 1) { _, _ in } } throws: { error in
         "\(error)".contains(path) && "\(error)".contains("\"speakers\": 4")
       }
       #expect { try corpus.writeAll(to: folder, threads: 1) { _, _ in } } throws: { error in

@@ -114,7 +114,7 @@ private func train(
       group, configuration: prepared, model: network, threads: threads, bucketFloats: bucketFloats)
     if let start { try trainer.restore(group.rank == 0 ? start : nil, folder: "the test") }
     while trainer.step < steps { _ = try trainer.takeStep(from: source) }
-    let snapshot = try trainer.snapshot()
+    let snapshot = try trainer.copy()?.tensors()
     let progress = RunProgress(step: trainer.step, seed: 87, shards: shards)
     return (
       snapshot.map { Checkpoint(progress: progress, model: $0.model, optimizer: $0.optimizer) },

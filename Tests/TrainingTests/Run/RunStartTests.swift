@@ -83,7 +83,9 @@ import Training
       }
     }
     // Without --resume the run is not touched.
-    #expect(failure { _ = try job.openRun(Configuration(), corpus: 1, SoloGroup(), console: console) }?.kind == .usage)
+    #expect(
+      failure { _ = try job.openRun(Configuration(), corpus: 1, SoloGroup(), console: console) }?.kind
+        == .usage)
 
     job.resume = true
     job.overrides = ["train.total_steps=5000"]
@@ -112,6 +114,8 @@ import Training
     job.resume = true
     #expect(try job.openRun(.builtIn, corpus: 1, SoloGroup(), console: console)?.checkpoints.steps == [])
     job.runDirectory = "\(run)-that-never-was"
-    #expect(failure { _ = try job.openRun(.builtIn, corpus: 1, SoloGroup(), console: console) }?.kind == .missingInput)
+    #expect(
+      failure { _ = try job.openRun(.builtIn, corpus: 1, SoloGroup(), console: console) }?.kind
+        == .missingInput)
   }
 }
