@@ -1,7 +1,7 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// An arrow of docs/architecture.md is a dependency here, so the compiler enforces the architecture.
+// An arrow of docs/architecture.md is a dependency here.
 let package = Package(
   name: "speakerid-dist",
   products: [
@@ -31,7 +31,7 @@ let package = Package(
     .target(name: "Threads"),
     .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
     .target(
-      name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Diagnostics", "Threads"]),
+      name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Threads"]),
     .target(name: "Collectives", dependencies: ["Diagnostics", "Threads"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
@@ -54,7 +54,7 @@ let package = Package(
     .target(name: "CollectivesConformance", dependencies: ["Collectives", "Diagnostics"]),
     .executableTarget(
       name: "collectives-check",
-      dependencies: ["CollectivesConformance", "Collectives", "MPITransport", "Threads"]),
+      dependencies: ["CollectivesConformance", "Collectives", "Diagnostics", "MPITransport", "Threads"]),
 
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),

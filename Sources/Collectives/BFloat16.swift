@@ -1,11 +1,3 @@
-/// What every node of the tree over the shards is rounded to, and sent as.
-public enum NodePrecision: Sendable {
-  /// Not at all: 24 bits of precision, 4 bytes.
-  case float32
-  /// To the nearest bfloat16: 8 bits of precision, 2 bytes.
-  case bfloat16
-}
-
 /// bfloat16, the upper half of a float: its exponent, and 8 of its 24 bits of precision.
 ///
 /// Sums of bfloat16 pieces are the same on any number of ranks when every node of the tree is rounded: then each

@@ -10,12 +10,8 @@ extension Communicator {
   ///   host: "rank 2 on node7: …". An error of another type becomes `Failure.internalError` with its description.
   public func agreeing<T>(_ body: () throws -> T) throws -> T {
     let outcome = Result(catching: body)
-    let mine: Failure? =
-      switch outcome {
-      case .success: nil
-      case .failure(let failure as Failure): failure
-      case .failure(let error): Failure(.internalError, String(describing: error))
-      }
+    var mine: Failure?
+    if case .failure(let error) = outcome { mine = Failure(describing: error) }
     let statuses = try allGather(mine.map { $0.kind.rawValue } ?? 0)
     if statuses.allSatisfy({ $0 == 0 }) { return try outcome.get() }
     let messages = try allGather(text: mine?.message ?? "")
@@ -52,5 +48,25 @@ extension Communicator {
       defer { rest = rest.dropFirst(count) }
       return String(decoding: rest.prefix(count), as: UTF8.self)
     }
+  }
+
+  /// Numbers from every rank, one after another, on rank 0; `nil` elsewhere.
+  ///
+  /// - Parameter counts: how many each rank gives.
+  public func gather<Number: BitwiseCopyable & Numeric>(
+    _ mine: UnsafeBufferPointer<Number>, counts: [Int]
+  ) throws -> [Number]? {
+    var all = [Number](repeating: 0, count: rank == 0 ? counts.reduce(0, +) : 0)
+    try all.withUnsafeMutableBytes {
+      try gather(
+        UnsafeRawBufferPointer(mine), into: $0, counts: counts.map { $0 * MemoryLayout<Number>.stride },
+        root: 0)
+    }
+    return rank == 0 ? all : nil
+  }
+
+  /// Whether this rank is the first one of its host. Collective.
+  public func isFirstOfHost() throws -> Bool {
+    try allGather(text: hostName).firstIndex(of: hostName) == rank
   }
 }

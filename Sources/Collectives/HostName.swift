@@ -8,6 +8,3 @@ func machineName() -> String {
     return String(cString: start)
   }
 }
-
-/// Ends the process.
-func exitProcess(status: Int32) -> Never { exit(status) }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Glibc
 
 /// One process on its own: every call is a copy to itself, or nothing.
 public struct SoloGroup: Communicator {
@@ -70,5 +71,5 @@ public struct SoloGroup: Communicator {
   public func allReduceSum(_ values: UnsafeMutableBufferPointer<Float>) throws(Failure) {}
 
   /// Ends the process with this exit status.
-  public func abort(status: Int32) -> Never { exitProcess(status: status) }
+  public func abort(status: Int32) -> Never { exit(status) }
 }

@@ -29,6 +29,11 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
     self.message = message
   }
 
+  /// An error as a failure: itself if it is one, else a defect of this program, described.
+  public init(describing error: any Error) {
+    self = error as? Failure ?? Failure(.internalError, String(describing: error))
+  }
+
   /// The message alone.
   public var description: String { message }
 }

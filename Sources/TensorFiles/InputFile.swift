@@ -118,7 +118,7 @@ func retryingInterrupted<Result: SignedInteger>(_ call: () -> Result) -> Result 
 
 extension Failure {
   /// A failed system call: `PATH: WHAT: strerror`.
-  static func system(_ code: Int32, _ path: String, _ what: String) -> Failure {
+  package static func system(_ code: Int32, _ path: String, _ what: String) -> Failure {
     Failure(.inputOutput, "\(path): \(what): \(String(cString: strerror(code)))")
   }
 }

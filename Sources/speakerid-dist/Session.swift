@@ -27,7 +27,7 @@ struct Session<Group: Communicator> {
       try leave()
       exit(0)
     } catch {
-      let failure = error as? Failure ?? Failure(.internalError, String(describing: error))
+      let failure = Failure(describing: error)
       console.error(failure)
       end(failure)
     }

@@ -54,7 +54,7 @@ final class FeatureFiles: Sendable {
       openat(descriptor.raw, $0.baseAddress! + nameOffsets[index], O_RDONLY | O_CLOEXEC)
     }
     guard file >= 0 else {
-      throw Failure("open", "\(directory)/\(utterances[index].path)", errno)
+      throw Failure.system(errno, "\(directory)/\(utterances[index].path)", "opening failed")
     }
     defer { close(file) }
     switch location.arrangement {
@@ -100,7 +100,7 @@ final class FeatureFiles: Sendable {
       guard n > 0 else {
         let path = "\(directory)/\(utterances[index].path)"
         throw n < 0
-          ? Failure("read", path, errno)
+          ? Failure.system(errno, path, "reading failed")
           : Failure(.inputOutput, "\(path): became shorter since it was verified")
       }
       done += n

@@ -87,7 +87,7 @@ private final class MappedFile: @unchecked Sendable {
       throw Failure(.badData, "\(path) has \(file.byteCount) bytes, where \(byteCount) were expected")
     }
     let address = mmap(nil, byteCount, PROT_READ, MAP_SHARED, file.descriptor, 0)
-    guard let address, address != MAP_FAILED else { throw Failure("map", path, errno) }
+    guard let address, address != MAP_FAILED else { throw Failure.system(errno, path, "mapping failed") }
     memory = UnsafeRawBufferPointer(start: address, count: byteCount)
   }
 

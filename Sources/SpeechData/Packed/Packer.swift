@@ -57,7 +57,7 @@ public struct Packer: Sendable {
   ///
   /// - Throws: as `run(threads:progress:)`.
   public func run(files: Range<Int>, threads: Int, progress: (_ done: Int, _ total: Int) -> Void) throws {
-    try createOutput()
+    try FileWriting.createFolder(output)
     try refuseForeignContents()
     let units = plan.kinds.flatMap { kind in files.map { (kind: kind, file: $0) } }
     let total = units.reduce(0) { $0 + plan.members($1.kind, $1.file).count }
@@ -96,15 +96,6 @@ public struct Packer: Sendable {
   }
 
   // MARK: - The output folder
-
-  private func createOutput() throws {
-    // Every folder on the way that is not there yet.
-    var path = output.hasPrefix("/") ? "/" : ""
-    for component in output.split(separator: "/") {
-      path += path.isEmpty || path == "/" ? "\(component)" : "/\(component)"
-      guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw Failure("create", path, errno) }
-    }
-  }
 
   /// Refuses a folder with anything in it but finished and temporary files of this very pack.
   private func refuseForeignContents() throws {
@@ -186,7 +177,7 @@ public struct Packer: Sendable {
     do {
       try writeRows(&front, to: temporary, buffer, done)
       guard rename(temporary, "\(output)/\(name)") == 0 else {
-        throw Failure("write", "\(output)/\(name)", errno)
+        throw Failure.system(errno, "\(output)/\(name)", "writing failed")
       }
     } catch {
       unlink(temporary)
@@ -234,7 +225,7 @@ extension MelFileFront {
 
 /// The names in a folder, "." and ".." apart.
 private func folderContents(_ path: String) throws -> [String] {
-  guard let stream = opendir(path) else { throw Failure("open", path, errno) }
+  guard let stream = opendir(path) else { throw Failure.system(errno, path, "opening failed") }
   defer { closedir(stream) }
   var names: [String] = []
   while let entry = readdir(stream) {

@@ -13,7 +13,8 @@ struct FileDescriptor: ~Copyable {
     self.path = path
     guard raw >= 0 else {
       throw errno == ENOENT || errno == ENOTDIR
-        ? Failure(.missingInput, "\(path): no such file or folder") : Failure("open", path, errno)
+        ? Failure(.missingInput, "\(path): no such file or folder")
+        : Failure.system(errno, path, "opening failed")
     }
   }
 
@@ -25,7 +26,7 @@ struct FileDescriptor: ~Copyable {
   func allocate(_ byteCount: Int) throws {
     guard byteCount > 0 else { return }
     let status = posix_fallocate(raw, 0, off_t(byteCount))
-    guard status == 0 else { throw Failure("write", path, status) }
+    guard status == 0 else { throw Failure.system(status, path, "writing failed") }
   }
 
   /// Writes all of `bytes` at `offset`.
@@ -34,7 +35,7 @@ struct FileDescriptor: ~Copyable {
     while done < bytes.count {
       let n = pwrite(raw, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
       if n < 0 && errno == EINTR { continue }
-      guard n > 0 else { throw Failure("write", path, n < 0 ? errno : EIO) }
+      guard n > 0 else { throw Failure.system(n < 0 ? errno : EIO, path, "writing failed") }
       done += n
     }
   }
@@ -47,13 +48,6 @@ struct FileDescriptor: ~Copyable {
 
   /// Returns once the contents are on the disk.
   func synchronize() throws {
-    guard fsync(raw) == 0 else { throw Failure("write", path, errno) }
-  }
-}
-
-extension Failure {
-  /// "cannot `verb` `path`: …" with the system's reason.
-  init(_ verb: String, _ path: String, _ reason: Int32) {
-    self.init(.inputOutput, "cannot \(verb) \(path): \(String(cString: strerror(reason)))")
+    guard fsync(raw) == 0 else { throw Failure.system(errno, path, "writing failed") }
   }
 }

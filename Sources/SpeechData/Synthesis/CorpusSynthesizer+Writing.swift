@@ -37,9 +37,7 @@ extension CorpusSynthesizer {
       throw Failure(
         .badData, "\(partial) is in the way and was not written by an interrupted synthesis; remove it")
     }
-    try attempting("creating the folder \(partial)") {
-      try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
-    }
+    try FileWriting.createFolder(partial)
     try FileWriting.writeAtomically(
       Array((parameters.serialized(indent: 2) + "\n").utf8), to: "\(partial)/\(Self.parametersFile)")
     return true
@@ -87,8 +85,7 @@ extension CorpusSynthesizer {
       try FileWriting.writeAtomically(Array(text.utf8), to: "\(partial)/\(name)")
     }
     guard rename(partial, directory) == 0 else {
-      throw Failure(
-        .inputOutput, "renaming \(partial) to \(directory) failed: \(String(cString: strerror(errno)))")
+      throw Failure.system(errno, directory, "the finished corpus cannot be put there")
     }
   }
 

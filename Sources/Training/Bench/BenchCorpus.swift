@@ -26,8 +26,7 @@ struct BenchCorpus: Sendable {
 
   /// Makes sure that every host has the corpus; one process of each host writes it. Collective.
   func provide<C: Communicator>(_ group: C, threads: Int, console: Console) throws -> String {
-    let hosts = try group.allGather(text: group.hostName)
-    let leads = hosts.firstIndex(of: group.hostName) == group.rank
+    let leads = try group.isFirstOfHost()
     try group.agreeing {
       guard leads, !FileSystem.exists(directory) else { return }
       console.info("Making up data of the homework's shape in \(directory), once")
@@ -41,7 +40,7 @@ struct BenchCorpus: Sendable {
     let unfinished = "\(directory).\(ProcessInfo.processInfo.processIdentifier)"
     let features = "\(unfinished)/features", packed = "\(unfinished)/packed"
     defer { try? FileSystem.remove(unfinished) }
-    try FileSystem.createFolder(features)
+    try FileWriting.createFolder(features)
     try writeFeatures(into: features)
     try Packer(source: features, output: packed, files: files).run(threads: threads) { _, _ in }
     // Another process may have been faster with the same corpus.

@@ -42,11 +42,8 @@ struct ChromeTrace: Sendable {
   private static func gather<C: Communicator>(_ mine: String, _ group: C) throws -> [String]? {
     let bytes = Array(mine.utf8)
     let counts = try group.allGather(bytes.count)
-    var all = [UInt8](repeating: 0, count: group.rank == 0 ? counts.reduce(0, +) : 0)
-    try bytes.withUnsafeBytes { bytes in
-      try all.withUnsafeMutableBytes { try group.gather(bytes, into: $0, counts: counts, root: 0) }
-    }
-    guard group.rank == 0 else { return nil }
+    let gathered = try bytes.withUnsafeBufferPointer { try group.gather($0, counts: counts) }
+    guard let all = gathered else { return nil }
     var rest = all[...]
     return counts.map { count in
       defer { rest = rest.dropFirst(count) }

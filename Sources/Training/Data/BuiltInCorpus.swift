@@ -2,6 +2,7 @@ import Collectives
 import Diagnostics
 import Foundation
 import SpeechData
+import TensorFiles
 
 /// The corpus of the bare command: synthesized on first use, then kept in the user's cache folder.
 enum BuiltInCorpus {
@@ -24,13 +25,12 @@ enum BuiltInCorpus {
 
   /// Makes sure that every host has the corpus; one process of each host writes it with all its cores. Collective.
   static func provide<C: Communicator>(_ group: C, console: Console) throws -> String {
-    let hosts = try group.allGather(text: group.hostName)
-    let leads = hosts.firstIndex(of: group.hostName) == group.rank
+    let leads = try group.isFirstOfHost()
     try group.agreeing {
       guard leads else { return }
       let synthesizer = try synthesizer()
       guard try !synthesizer.isWritten(directory) else { return }
-      try FileSystem.createFolder((directory as NSString).deletingLastPathComponent)
+      try FileWriting.createFolder((directory as NSString).deletingLastPathComponent)
       // Hosts may share the folder, and runs may begin side by side: one of them writes, and the others find it done.
       let lock = try FileLock("\(directory).lock", patience: .infinity)
       defer { lock?.release() }

@@ -44,7 +44,9 @@ struct Predictor<C: Communicator> {
       }
       bar.reach(tests.count)
     }
-    return try gather(logits, ranges)
+    return try logits.withUnsafeBufferPointer {
+      try communicator.gather($0, counts: ranges.map { $0.count * model.speakers })
+    }
   }
 
   private func predict(
@@ -57,15 +59,5 @@ struct Predictor<C: Communicator> {
     let mels = pass.matrix(frames, SpeakerModel.melBands)
     try corpus.copyTestFrames(of: utterance, from: 0, count: frames, into: mels.base)
     logits.update(from: model.logits(mels, &pass).base, count: model.speakers)
-  }
-
-  private func gather(_ mine: [Float], _ ranges: [Range<Int>]) throws -> [Float]? {
-    let counts = ranges.map { $0.count * model.speakers * MemoryLayout<Float>.size }
-    var all = [Float](
-      repeating: 0, count: communicator.rank == 0 ? ranges[ranges.count - 1].upperBound * model.speakers : 0)
-    try mine.withUnsafeBytes { mine in
-      try all.withUnsafeMutableBytes { try communicator.gather(mine, into: $0, counts: counts, root: 0) }
-    }
-    return communicator.rank == 0 ? all : nil
   }
 }

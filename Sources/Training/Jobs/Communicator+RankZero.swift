@@ -10,12 +10,8 @@ extension Communicator {
   /// - Throws: on every rank, what `body` throws.
   public func onRankZero<Value>(_ body: () throws -> Value) throws -> Value? {
     let outcome = rank == 0 ? Result(catching: body) : nil
-    let failure: Failure? =
-      switch outcome {
-      case nil, .success: nil
-      case .failure(let failure as Failure): failure
-      case .failure(let error): Failure(.internalError, String(describing: error))
-      }
+    var failure: Failure?
+    if case .failure(let error) = outcome { failure = Failure(describing: error) }
     let status = try allGather(failure?.kind.rawValue ?? 0)[0]
     guard status != 0 else { return try outcome?.get() }
     let message = try allGather(text: failure?.message ?? "")[0]

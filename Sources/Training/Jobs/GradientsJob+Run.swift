@@ -66,16 +66,9 @@ extension GradientsJob {
   private func gatherLogits<C: Communicator>(
     _ pass: GradientStep<C>, _ shape: BatchShape, _ speakers: Int, _ ownership: ShardOwnership, _ group: C
   ) throws -> [Float]? {
-    let counts = (0..<group.size).map { rank in
-      ownership.shards(of: rank).count * shape.samplesPerShard * speakers * MemoryLayout<Float>.size
-    }
-    var all = [Float](repeating: 0, count: group.rank == 0 ? shape.samples * speakers : 0)
-    try all.withUnsafeMutableBytes {
-      try group.gather(
-        UnsafeRawBufferPointer(start: pass.logits, count: counts[group.rank]), into: $0, counts: counts,
-        root: 0)
-    }
-    return group.rank == 0 ? all : nil
+    let counts = (0..<group.size).map { ownership.shards(of: $0).count * shape.samplesPerShard * speakers }
+    return try group.gather(
+      UnsafeBufferPointer(start: pass.logits, count: counts[group.rank]), counts: counts)
   }
 }
 

@@ -10,7 +10,7 @@ public enum BestWeights {
   ///
   /// - Throws: `inputOutput`; what was there before is then still there.
   public static func save(_ model: NamedTensors, _ result: BestResult, run: RunDirectory) throws {
-    try FileSystem.createFolder(folder(of: run))
+    try FileWriting.createFolder(folder(of: run))
     var marked = model
     marked.metadata["step"] = String(result.step)
     marked.metadata["accuracy"] = result.accuracy.description

@@ -32,7 +32,7 @@ public struct CheckpointStore: Sendable {
   /// - Parameter advance: called after each piece that has reached the disk.
   /// - Throws: `inputOutput` with the file and the reason; the earlier checkpoints are then untouched.
   public func save(_ checkpoint: Checkpoint, advance: () -> Void = {}) throws {
-    try FileSystem.createFolder(folder)
+    try FileWriting.createFolder(folder)
     let step = checkpoint.progress.step
     try FolderReplacement.write(path(step: step)) { temporary in
       try CheckpointFolder.write(

@@ -6,7 +6,7 @@ import TensorFiles
 enum FileSystem {
   /// The failure of the system call that just failed.
   static func failure(_ path: String, _ what: String) -> Failure {
-    Failure(.inputOutput, "\(path): \(what): \(String(cString: strerror(errno)))")
+    Failure.system(errno, path, what)
   }
 
   /// Whether there is a file or folder of that name.
@@ -21,24 +21,6 @@ enum FileSystem {
   /// The names in a folder, sorted; none if it is not there.
   static func names(in folder: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
-  }
-
-  /// Creates a folder and those above it. One that is there already is no error.
-  static func createFolder(_ path: String) throws {
-    var made = path.hasPrefix("/") ? "/" : ""
-    for part in path.split(separator: "/") {
-      let parent = made.isEmpty ? "." : made
-      made += made.isEmpty || made.hasSuffix("/") ? part : "/" + part
-      if mkdir(made, 0o777) == 0 {
-        // What is written into it is safe only when its own name is.
-        try FileWriting.synchronizeFolder(parent)
-      } else if errno != EEXIST && !isFolder(made) {
-        throw failure(path, "the folder cannot be created")
-      }
-    }
-    guard isFolder(path) else {
-      throw Failure(.inputOutput, "\(path): the folder cannot be created: a file is in its place")
-    }
   }
 
   /// Removes a file or a folder with all that is in it. One that is not there is no error.

@@ -13,7 +13,7 @@ enum FolderReplacement {
     let temporary = "\(parent)/.\(name).tmp-\(getpid())"
     try FileSystem.remove(temporary)
     do {
-      try FileSystem.createFolder(temporary)
+      try FileWriting.createFolder(temporary)
       try body(temporary)
       try FileWriting.synchronizeFolder(temporary)
       try put(temporary, inPlaceOf: path)

@@ -28,7 +28,7 @@ public struct RunDirectory: Equatable, Sendable {
   public static func create(at path: String?) throws -> RunDirectory {
     let run = RunDirectory(path: trimmed(path ?? unusedPath(at: Date())))
     try checkUnused(run.path)
-    try FileSystem.createFolder(run.path)
+    try FileWriting.createFolder(run.path)
     guard access(run.path, W_OK) == 0 else {
       throw FileSystem.failure(run.path, "the run directory cannot be written to")
     }
@@ -70,7 +70,7 @@ public struct RunDirectory: Equatable, Sendable {
 
   private var holdsARun: Bool {
     let names = Set(FileSystem.names(in: path))
-    return !names.isDisjoint(with: ["config.yaml", "metrics.jsonl", "checkpoints", "best", "log.txt"])
+    return !names.isDisjoint(with: ["config.yaml", "metrics.jsonl", "checkpoints", "best"])
   }
 
   private static func trimmed(_ path: String) -> String {

@@ -21,7 +21,7 @@ struct Bench: JobCommand {
     help: ArgumentHelp("Data to measure on. Default: made-up data of the same shape.", valueName: "dir"))
   var data: String?
 
-  @Option(help: ArgumentHelp("How long to measure. Default: what the subject needs.", valueName: "seconds"))
+  @Option(help: ArgumentHelp("How long to measure. Default: 10.", valueName: "seconds"))
   var seconds: Double?
 
   @Option(
