@@ -33,12 +33,9 @@ compose() {
   [[ -n $2 ]] && command+=(--hostfile "$2")
   # Over ssh nothing of the environment is passed on; what chooses OpenBLAS's kernels has to be the same everywhere.
   for name in $(compgen -e OPENBLAS_); do command+=(-x "$name"); done
-  command+=("$program")
-  if has_run && [[ -n $was_started || -n $resumes || -n $continues ]]; then
-    mapfile -d '' -t -O "${#command[@]}" command < <(resume_arguments)
-  else
-    command+=("${arguments[@]}")
-  fi
+  command+=("$program" "${arguments[@]}")
+  # Beside --weights, if they were given: the program takes them when the run has no checkpoint yet.
+  [[ -z $resumes && -n $was_started$continues ]] && has_run && command+=(--resume)
 }
 
 show_command() {

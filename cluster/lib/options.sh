@@ -39,21 +39,19 @@ find_program() {
   program=$(realpath "$program")
 }
 
-# Looks at what is to be run: whether it is a training, into which folder, and whether weights were given.
+# Looks at what is to be run: whether it is a training, and into which folder.
 read_arguments() {
   local word count=${#arguments[@]} i
-  is_training=yes run_directory= resumes= weights=
+  is_training=yes run_directory= resumes=
   for ((i = 0; i < count; i++)); do
     word=${arguments[i]}
     case $word in
       --run) run_directory=${arguments[i + 1]:-} && i=$((i + 1)) ;;
       --run=*) run_directory=${word#--run=} ;;
-      --weights) weights=yes && i=$((i + 1)) ;;
-      --weights=*) weights=yes ;;
       --resume) resumes=yes ;;
       # What only tells something is run once.
       --dry-run | --help | -h | --help-config | --version) is_training= ;;
-      --config | --set | --data | --threads) i=$((i + 1)) ;;
+      --config | --set | --data | --weights | --threads) i=$((i + 1)) ;;
       -*) ;;
       train) ;;
       *) ((i == 0)) && is_training= ;;
@@ -68,22 +66,4 @@ read_arguments() {
     arguments+=(--run "$run_directory")
     say "the run directory is $run_directory"
   fi
-}
-
-# The arguments for going on: no weights to start from, and --resume.
-resume_arguments() {
-  local word skip=
-  [[ ${arguments[0]:-} == train ]] || printf '%s\0' train
-  for word in "${arguments[@]}"; do
-    if [[ -n $skip ]]; then
-      skip=
-      continue
-    fi
-    case $word in
-      --weights) skip=yes ;;
-      --weights=* | --resume) ;;
-      *) printf '%s\0' "$word" ;;
-    esac
-  done
-  printf '%s\0' --resume
 }

@@ -34,11 +34,3 @@ begun() {
 # Whether the training has come as far as its first step since mark_begin.
 mark_begin() { begun_before=$(begun); }
 has_begun() { [[ $(begun) != "$begun_before" ]]; }
-
-# Whether what failed can be started again with the same outcome.
-can_restart() {
-  if [[ -n $weights && -z $(last_step) ]] && has_run; then
-    say "--weights were given and nothing is saved yet: not started again; remove $run_directory and start anew"
-    return 1
-  fi
-}
