@@ -35,8 +35,12 @@ compose() {
   for name in $(compgen -e OPENBLAS_); do command+=(-x "$name"); done
   command+=("$program" "${arguments[@]}")
   # Beside --weights, if they were given: the program takes them when the run has no checkpoint yet.
-  [[ -z $resumes && -n $was_started$continues ]] && has_run && command+=(--resume)
+  goes_on && command+=(--resume)
 }
+
+# Whether --resume is to be added: there is a run, begun here or meant by --continue. One that was there before is the
+# program's to refuse.
+goes_on() { [[ -z $resumes && (-n $continues || -n $was_started && -z $found_run) ]] && has_run; }
 
 show_command() {
   compose "$ranks" "$hostfile"

@@ -39,7 +39,7 @@ find_program() {
   program=$(realpath "$program")
 }
 
-# Looks at what is to be run: whether it is a training, and into which folder.
+# Looks at what is to be run: whether it is a training, into which folder, and whether a run is there already.
 read_arguments() {
   local word count=${#arguments[@]} i
   is_training=yes run_directory= resumes=
@@ -66,4 +66,6 @@ read_arguments() {
     arguments+=(--run "$run_directory")
     say "the run directory is $run_directory"
   fi
+  found_run=
+  has_run && found_run=yes
 }
