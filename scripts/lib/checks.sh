@@ -174,6 +174,18 @@ check_stop_and_go_on() {
   done
 }
 
+# Asked to stop past the launcher, which then knows it from the program's own line alone: not started again.
+check_stop_of_mpirun() {
+  reference
+  start stop-of-mpirun
+  reach 200 || complain "it did not come to step 200"
+  strike send USR1 1 mpirun
+  ends_well 'it is saved, go on with --resume'
+  [[ $status == 75 ]] || complain "the status is $status"
+  if said 'restart [0-9]'; then complain "it was started again"; fi
+  goes_on
+}
+
 # A launcher that is killed cannot say anything: the ranks save and end.
 check_kill_launcher() {
   under_way kill-launcher
@@ -210,6 +222,22 @@ check_restart_after_kills() {
   done
   finish 120
   equals_reference
+}
+
+# A rank that stands still ends with the same status as a training that was asked to stop, but is started again.
+check_restart_after_a_stall() {
+  local key=train.stall_timeout
+  knows_key "${key#*.}" || { echo "this build has no $key" && exit 77; }
+  reference
+  start restart-after-a-stall -- --set "$key=5"
+  reach 200 || complain "it did not come to step 200"
+  strike send STOP 3 speakerid-dist
+  wait_until 30 said 'restart 1 of 3' || complain "no restart"
+  said 'the training failed (a rank was missing or differed)' || complain "nothing says why"
+  wait_until 30 began 2 || complain "it did not begin again"
+  finish 120
+  equals_reference
+  echo "finished $seconds s after the stop: $(grep -h 'rank 2 on h3' "$W/$name.err" | tail -n 1)"
 }
 
 said() { grep -q "$1" "$W/$name.err"; }
