@@ -35,8 +35,9 @@ if [ "${#missing[@]}" -gt 0 ]; then
     || fail "apt-get could not install ${missing[*]}: is there a network?"
 fi
 
-has swift || fail "no swift in the PATH: install a Swift toolchain, 6.1 or newer, from swift.org/install"
+# 6.3, because exit tests capture values.
+has swift || fail "no swift in the PATH: install a Swift toolchain, 6.3 or newer, from swift.org/install"
 version="$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)"
 [ -n "$version" ] || fail "swift is there, but 'swift --version' fails: see what it says"
-[ "$(printf '%s\n6.1\n' "$version" | sort -V | head -n 1)" = 6.1 ] \
-  || fail "swift $version is too old: install 6.1 or newer from swift.org/install"
+[ "$(printf '%s\n6.3\n' "$version" | sort -V | head -n 1)" = 6.3 ] \
+  || fail "swift $version is too old: install 6.3 or newer from swift.org/install"
