@@ -29,15 +29,18 @@ enum Program {
   /// Runs it alone, or under `mpirun` with that many ranks.
   ///
   /// - Parameters:
+  ///   - folder: the working folder.
+  ///   - variables: what its environment holds beside this process's.
   ///   - program: what is run in its place.
   ///   - meanwhile: what is done while it runs.
   static func run(
-    _ arguments: [String], ranks: Int? = nil, in folder: String? = nil, program path: String = path,
-    meanwhile: (Process) -> Void = { _ in }
+    _ arguments: [String], ranks: Int? = nil, in folder: String? = nil, variables: [String: String] = [:],
+    program path: String = path, meanwhile: (Process) -> Void = { _ in }
   ) throws -> Outcome {
     let process = Process()
     var environment = ProcessInfo.processInfo.environment
     environment["COLUMNS"] = "100"
+    environment.merge(variables) { _, new in new }
     if let ranks {
       process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
       process.arguments = ["mpirun", "-n", "\(ranks)", path] + arguments

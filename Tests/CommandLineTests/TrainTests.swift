@@ -15,8 +15,10 @@ enum SmallCorpus {
   }
 
   /// Arguments of a training that takes a second.
-  static func training(run: String, steps: Int = 20) throws -> [String] {
-    var arguments = ["train", "--data", try path.get(), "--run", run]
+  ///
+  /// - Parameter data: another form of the corpus; `nil` for the folder as it was made.
+  static func training(run: String, steps: Int = 20, data: String? = nil) throws -> [String] {
+    var arguments = ["train", "--data", try data ?? path.get(), "--run", run]
     for setting in [
       "total_steps=\(steps)", "warmup_steps=5", "valid_steps=10", "save_steps=10", "batch_size=8", "shards=4",
       "segment_length=32",
@@ -78,6 +80,22 @@ enum SmallCorpus {
       try SmallCorpus.training(run: "\(folder.path)/run") + ["--dry-run"], in: folder.path)
     #expect(outcome.status == 0)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+  }
+
+  @Test(arguments: [nil, 2]) func aDryRunDoesNotMakeTheBuiltInCorpus(ranks: Int?) throws {
+    for command in [["train", "--dry-run"], ["--dry-run"]] {
+      for cache in ["cache", "cache/that/is/not/there"] {
+        let folder = try ScratchFolder()
+        try FileManager.default.createDirectory(
+          atPath: "\(folder.path)/cache", withIntermediateDirectories: false)
+        let outcome = try Program.run(
+          command, ranks: ranks, in: folder.path, variables: ["XDG_CACHE_HOME": "\(folder.path)/\(cache)"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        // It looked there, and not where a corpus may be from another day.
+        #expect(outcome.output.contains("the built-in corpus is not there yet"), "\(outcome.output)")
+        #expect(try FileManager.default.subpathsOfDirectory(atPath: folder.path) == ["cache"])
+      }
+    }
   }
 
   /// SIGTERM to the one process; SIGUSR1 to mpirun, which forwards it to the ranks.

@@ -1,0 +1,92 @@
+import Foundation
+import TensorFiles
+import Testing
+
+/// What `evaluate` says of a run: what the run itself said, and the same whoever is asked.
+@Suite("Evaluate") struct EvaluateTests {
+  private func arguments(data: String, whole: Bool = false, json: Bool = true) throws -> [String] {
+    ["evaluate", "--data", data] + (whole ? ["--whole"] : []) + (json ? ["--json"] : [])
+  }
+
+  @Test(arguments: [false, true]) func theFiguresAreTheSameForAllAndTheRunsOwn(whole: Bool) throws {
+    let run = try WholeWay.run.get()
+    let forms = try WholeWay.forms
+    let text = try WholeWay.output(arguments(data: forms[0], whole: whole) + ["--run", run])
+    let result = try WholeWay.json(text)
+    #expect(result["utterances"]?.int == 5)
+    #expect(result["whole"]?.bool == whole)
+    #expect(result["weights"]?.string == "\(run)/best/model.safetensors")
+
+    let best = try JSON.read(path: "\(run)/best/state.json")
+    let line = try #require(
+      try WholeWay.metrics(run).first { $0["split"]?.string == "valid" && $0["step"] == best["step"] })
+    #expect(line["accuracy"] == best["accuracy"])
+    if whole {
+      let loss = try #require(result["loss"]?.double)
+      #expect(loss > 0 && loss.isFinite && loss != line["loss"]?.double)
+    } else {
+      #expect(result["loss"] == line["loss"])
+      #expect(result["accuracy"] == line["accuracy"])
+    }
+    for ranks in WholeWay.groups {
+      for form in forms {
+        let again = try WholeWay.output(
+          arguments(data: form, whole: whole) + ["--run", run, "--threads", "2"], ranks: ranks)
+        #expect(again == text, "\(ranks ?? 0) ranks, \(form)")
+      }
+    }
+  }
+
+  @Test(arguments: [nil, 3]) func aPersonGetsTheSameFiguresInALine(ranks: Int?) throws {
+    let run = try WholeWay.run.get()
+    for (whole, unit) in [(false, "segments of 32 frames"), (true, "whole utterances")] {
+      let data = try SmallCorpus.path.get()
+      let result = try WholeWay.json(WholeWay.output(arguments(data: data, whole: whole) + ["--run", run]))
+      let text = try WholeWay.output(
+        arguments(data: data, whole: whole, json: false) + ["--run", run], ranks: ranks)
+      let figures = String(
+        format: "accuracy %.4f, loss %.4f", try #require(result["accuracy"]?.double),
+        try #require(result["loss"]?.double))
+      let expected = "\(figures) on 5 \(unit), with \(run)/best/model.safetensors"
+      #expect(text.split(separator: "\n").last.map(String.init) == expected, "\(text)")
+    }
+  }
+
+  @Test(arguments: [nil, 3]) func aRunIsItsBestWeightsWithItsConfiguration(ranks: Int?) throws {
+    let run = try WholeWay.run.get()
+    let best = "\(run)/best/model.safetensors"
+    for whole in [false, true] {
+      let call = try arguments(data: SmallCorpus.path.get(), whole: whole)
+      let text = try WholeWay.output(call + ["--run", run], ranks: ranks)
+      #expect(try WholeWay.output(call + WholeWay.weights(best, of: run), ranks: ranks) == text)
+    }
+  }
+
+  @Test(arguments: [nil, 3]) func withoutBestWeightsItIsTheLastWholeCheckpoint(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    let run = "\(folder.path)/run"
+    try FileManager.default.copyItem(atPath: try WholeWay.run.get(), toPath: run)
+    try FileManager.default.removeItem(atPath: "\(run)/best")
+    let call = try arguments(data: SmallCorpus.path.get())
+    for step in [40, 30, 20] {
+      let checkpoint = "\(run)/checkpoints/step-000000\(step)"
+      let file = "\(checkpoint)/model.safetensors"
+      let text = try WholeWay.output(call + ["--run", run], ranks: ranks)
+      #expect(try WholeWay.json(text)["weights"]?.string == file)
+      #expect(try WholeWay.output(call + WholeWay.weights(file, of: run), ranks: ranks) == text)
+      // The next one is damaged in one way or another.
+      if step == 40 {
+        let model = try #require(FileManager.default.contents(atPath: file))
+        try model.prefix(model.count - 4).write(to: URL(fileURLWithPath: file))
+      } else {
+        try FileManager.default.removeItem(atPath: checkpoint)
+      }
+    }
+    try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
+    let outcome = try Program.run(call + ["--run", run], ranks: ranks)
+    #expect(outcome.status == 66)
+    #expect(
+      outcome.errorLines == ["error: \(run): the run has neither best weights nor a checkpoint yet"])
+    #expect(outcome.output.isEmpty)
+  }
+}

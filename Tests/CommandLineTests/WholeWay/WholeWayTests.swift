@@ -1,0 +1,65 @@
+import Foundation
+import TensorFiles
+import Testing
+
+/// From the homework's folder to a run: the same files whoever does it, and from the packed folder too.
+@Suite("Pack and train") struct PackAndTrainTests {
+  @Test(arguments: [1, 2, 3]) func packingWritesTheSameFilesOnAnyNumberOfRanks(ranks: Int) throws {
+    let folder = try ScratchFolder()
+    let outcome = try Program.run(WholeWay.packing(to: "\(folder.path)/packed"), ranks: ranks)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let expected = try WholeWay.files(WholeWay.packed.get())
+    #expect(expected.count == 17)
+    #expect(try WholeWay.files("\(folder.path)/packed") == expected)
+  }
+
+  @Test(arguments: [nil, 2, 3]) func aRunOnThePackedCorpusIsTheSame(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    let run = "\(folder.path)/run"
+    let outcome = try Program.run(
+      WholeWay.training(run: run, data: WholeWay.packed.get()), ranks: ranks)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let expected = try WholeWay.tensors(WholeWay.run.get())
+    // Three checkpoints of two files, the best weights and the configuration.
+    #expect(expected.count == 8)
+    let found = try WholeWay.tensors(run)
+    #expect(expected.keys.filter { found[$0] != expected[$0] } == [])
+    #expect(found.count == expected.count)
+    #expect(try WholeWay.metrics(run) == WholeWay.metrics(WholeWay.run.get()))
+  }
+}
+
+/// A run goes on where the weights of another were.
+@Suite("Starting from given weights") struct StartingWeightsTests {
+  @Test func itBeginsWithThemAndHasTheSameBitsOnOneRankAndOnTwo() throws {
+    let folder = try ScratchFolder()
+    let given = try WholeWay.run.get() + "/best/model.safetensors"
+    let torch = "\(folder.path)/best.ckpt"
+    #expect(try Program.run(["convert", given, torch]).status == 0)
+
+    // Alone from the one kind of file, on two ranks from the other, and from nothing.
+    let starts: [(ranks: Int?, weights: String?)] = [(nil, given), (1, torch), (2, torch), (nil, nil)]
+    let runs = try starts.enumerated().map { index, start in
+      let run = "\(folder.path)/run-\(index)"
+      let outcome = try Program.run(
+        WholeWay.training(run: run, steps: 12) + (start.weights.map { ["--weights", $0] } ?? []),
+        ranks: start.ranks)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      return run
+    }
+    let expected = try WholeWay.tensors(runs[0])
+    for run in runs[1...2] {
+      let found = try WholeWay.tensors(run)
+      #expect(expected.keys.filter { found[$0] != expected[$0] } == [])
+      #expect(try WholeWay.metrics(run) == WholeWay.metrics(runs[0]))
+    }
+
+    let weights = try Safetensors.read(path: given)
+    let first = try Safetensors.read(path: "\(runs[0])/checkpoints/step-00000000/model.safetensors")
+    #expect(Set(first.names) == Set(weights.names))
+    for (name, tensor) in weights { #expect(first[name] == tensor, "\(name)") }
+    let last = "checkpoints/step-00000012/model.safetensors"
+    #expect(expected[last] != nil)
+    #expect(try WholeWay.tensors(runs[3])[last] != expected[last])
+  }
+}
