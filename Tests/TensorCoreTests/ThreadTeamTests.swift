@@ -101,14 +101,30 @@ import Testing
     }
   }
 
-  @Test("what one run wrote the next one sees") func order() {
-    let team = ThreadTeam(workers: 4, seats: 2)
-    var values = [Int](repeating: 0, count: 4)
+  @Test("what one run wrote the next one sees, and so does the caller") func order() {
+    let workers = 4, runs = 200
+    let team = ThreadTeam(workers: workers, seats: 2)
+    // A row for each run, every element another number; row 0 is the caller's.
+    var values = [Int](repeating: -1, count: workers * (runs + 1))
+    for worker in 0..<workers { values[worker] = worker }
+    let unseen = Counter()
+    var unseenByCaller = 0
     values.withUnsafeMutableBufferPointer { values in
       let values = values.baseAddress!
-      for _ in 0..<200 { team.run { values[$0] += values[($0 + 1) % 4] == 0 ? 1 : 1 } }
+      for run in 1...runs {
+        team.run { worker in
+          let mine = workers * run + worker
+          let neighbours = workers * (run - 1) + (worker + 1) % workers
+          if values[neighbours] != neighbours { unseen.increment() }
+          spin()
+          values[mine] = mine
+        }
+        for place in workers * run..<workers * (run + 1) where values[place] != place { unseenByCaller += 1 }
+      }
     }
-    #expect(values == [200, 200, 200, 200])
+    #expect(unseen.value == 0)
+    #expect(unseenByCaller == 0)
+    #expect(values == Array(0..<workers * (runs + 1)))
   }
 
   @Test("teams come and go") func lifetimes() {
