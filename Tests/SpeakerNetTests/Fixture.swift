@@ -14,6 +14,9 @@ struct Fixture {
     return files.filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(12)) }.sorted()
   }()
 
+  /// Those of a recipe with all that belongs to it: `NAME`, not `NAME-t400`, which is another length of it.
+  static let recipeNames = names.filter { $0.firstMatch(of: #/-t[0-9]+$/#) == nil }
+
   let name: String
   let tensors: NamedTensors
   let model: SpeakerModel

@@ -10,7 +10,28 @@ import Training
   static let tolerance = 1e-4
 
   @Test func thereIsAFixtureForEveryRecipe() {
-    #expect(Fixture.names.filter { !$0.contains("-t") || $0.hasPrefix("004") }.count >= 24)
+    #expect(Set(Fixture.recipeNames) == Set(Recipe.all.map(\.name)))
+  }
+
+  @Test(arguments: Fixture.recipeNames) func aFixtureIsOfItsRecipesParts(_ name: String) throws {
+    let recipe = try #require(Recipe.all.first { $0.name == name }).model
+    let small = try Fixture(name).model.configuration
+    #expect(small.encoder.kind == recipe.encoder.kind)
+    #expect(small.encoder.layers == min(3, recipe.encoder.layers))
+    #expect(small.encoder.heads == recipe.encoder.heads)
+    #expect(small.pooling.kind == recipe.pooling.kind && small.pooling.name == recipe.pooling.name)
+    #expect(small.head == recipe.head)
+    #expect(small.loss == recipe.loss)
+  }
+
+  @Test("one recipe of each encoder at 1, 7 and 400 frames") func otherLengths() throws {
+    let others = Fixture.names.filter { !Fixture.recipeNames.contains($0) }
+    let kinds = try Dictionary(grouping: others) { try Fixture($0).model.configuration.encoder.kind }
+    #expect(Set(kinds.keys) == Set(ModelConfiguration.EncoderKind.allCases))
+    for (kind, names) in kinds {
+      let lengths = try names.map { try Fixture($0).frames }
+      #expect(lengths.sorted() == [1, 7, 400], "\(kind): \(names)")
+    }
   }
 
   @Test(arguments: Fixture.names)
@@ -32,7 +53,9 @@ import Training
       let noiseLength = noise.reduce(0.0) { $0 + Double(gradient[$1]) * Double(gradient[$1]) }.squareRoot()
       #expect(noiseLength <= 1e-5 * total.squareRoot(), "\(entry.name)")
     }
-    for (buffer, _) in fixture.tensors(below: "buffer_after.") {
+    let buffers = fixture.tensors(below: "buffer_after.").names
+    #expect(Set(buffers) == Set(fixture.tensors(below: "param.").names.filter(isBuffer)))
+    for buffer in buffers {
       let values = try state.stateDict().tensor(buffer, in: name).float32ValuesOfAnyType()
       #expect(try fixture.distance(values, "buffer_after.\(buffer)") <= Self.tolerance, "\(buffer)")
     }
@@ -49,7 +72,7 @@ import Training
   @Test(arguments: Fixture.names)
   func evaluation(_ name: String) throws {
     let fixture = try Fixture(name)
-    guard fixture.tensors["eval_logits"] != nil else { return }
+    try #require(fixture.tensors["eval_logits"] != nil)
     var pass = Pass(
       samples: fixture.samples, frames: fixture.frames, globalSamples: fixture.samples, mode: .evaluation,
       state: try fixture.state(), gradients: nil, workspace: Workspace())
@@ -60,10 +83,10 @@ import Training
     #expect(try fixture.distance(values, "eval_logits") <= Self.tolerance)
   }
 
-  @Test(arguments: Fixture.names)
+  @Test(arguments: Fixture.recipeNames)
   func tenOptimizerSteps(_ name: String) throws {
     let fixture = try Fixture(name)
-    guard fixture.tensors["step_losses"] != nil else { return }
+    try #require(fixture.tensors["step_losses"] != nil)
     let train = try JSON.parse(Array((fixture.tensors.metadata["train"] ?? "").utf8), name: name)
     let rates = (train["learning_rates"]?.array ?? []).compactMap(\.double)
     #expect(rates.count == 10)
@@ -78,6 +101,7 @@ import Training
     }
     let after = state.stateDict()
     let before = fixture.tensors(below: "param.")
+    #expect(Set(fixture.tensors(below: "step10.").names) == Set(before.names))
     for (stored, _) in fixture.tensors(below: "step10.") {
       let values = try after.tensor(stored, in: name).float32ValuesOfAnyType()
       #expect(try fixture.distance(values, "step10.\(stored)") <= Self.tolerance, "\(stored)")
@@ -92,8 +116,7 @@ import Training
 
 /// The comparisons of ``PyTorchTests`` can fail.
 @Suite struct PyTorchControlTests {
-  @Test(
-    arguments: Fixture.names.filter { !$0.contains("-t") || $0.hasPrefix("004-task") && !$0.contains("-t1") })
+  @Test(arguments: Fixture.recipeNames)
   func aSlightlyWrongParameterIsNoticed(_ name: String) throws {
     let fixture = try Fixture(name)
     for entry in fixture.model.layout.entries where entry.isTrained && entry.shape.count > 1 {
@@ -108,6 +131,11 @@ import Training
       #expect(distances.max() ?? 0 > PyTorchTests.tolerance, "\(entry.name)")
     }
   }
+}
+
+/// Whether a name in a state dict is that of one of BatchNorm's buffers.
+private func isBuffer(_ name: String) -> Bool {
+  ["running_mean", "running_var", "num_batches_tracked"].contains { name.hasSuffix(".\($0)") }
 }
 
 extension Tensor {
