@@ -10,7 +10,8 @@ struct SpeakerIDDist: ParsableCommand {
       (one process, all cores) or under 'mpirun -n N'; only rank 0 talks.
 
       Exit status: 0 done, 64 wrong command line or configuration, 65 bad data, 66 missing input, 70 a defect of \
-      this program, 74 reading or writing failed, 75 stopped by a signal after saving (go on with --resume).
+      this program, 74 reading or writing failed, 75 stopped by a signal after saving, or ended because a rank is \
+      missing or differs (go on with --resume).
       """,
     version: "0.1.0",
     subcommands: [

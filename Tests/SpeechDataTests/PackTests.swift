@@ -184,7 +184,7 @@ struct PackTests {
       let packer = try Packer(source: source, output: packed, files: 2)
       let error = try #require(failure { try packer.run(threads: 2) { _, _ in } })
       #expect(error.kind == .inputOutput)
-      #expect(error.message.contains("cannot write \(packed)/shard-0000"))
+      #expect(error.message.hasPrefix("\(packed)/shard-0000"))
     }
     #expect(made.folder.contents("packed").allSatisfy { $0.hasPrefix("test-") && $0.hasSuffix(".mels") })
   }

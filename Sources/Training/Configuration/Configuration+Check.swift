@@ -21,12 +21,6 @@ extension Configuration {
           + "\(Self.choices(shards)) would"
       )
     }
-    if model.batchNormValues(samples: train.batchSize, frames: train.segmentLength) == 1 {
-      return (
-        "train.batch_size",
-        "a batch of 1 leaves BatchNorm one value of each channel, which has no variance; at least 2"
-      )
-    }
     if train.reduction == .mpi && train.exchange != .f32 {
       return ("train.exchange", "train.reduction mpi sums floats; only ordered sends \(train.exchange)")
     }
@@ -46,6 +40,17 @@ extension Configuration {
         + " (any of \(Self.choices(enough)) divides train.batch_size \(train.batchSize))"
     throw Failure(
       .usage, "train.shards: \(train.shards) is too few for \(ranks) processes; \(advice)")
+  }
+
+  /// Checks that a batch can be trained on.
+  ///
+  /// - Throws: a usage `Failure` where BatchNorm would have one value of each channel.
+  public func checkBatch() throws {
+    guard model.batchNormValues(samples: train.batchSize, frames: train.segmentLength) == 1 else { return }
+    throw Failure(
+      .usage,
+      "train.batch_size: a batch of \(train.batchSize) leaves BatchNorm one value of each channel, which has no"
+        + " variance; at least 2 would do")
   }
 
   /// What is allowed but seldom meant, one line each.

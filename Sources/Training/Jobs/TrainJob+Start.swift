@@ -13,6 +13,7 @@ extension TrainJob {
     let text = try group.onRankZero { try readConfiguration(console).yaml() }
     let configuration = try Configuration.parse(yaml: try group.allGather(text: text ?? "")[0])
     try configuration.check(ranks: group.size)
+    try configuration.checkBatch()
     configuration.remarks.forEach(console.warning)
     return configuration
   }

@@ -145,7 +145,7 @@ struct SynthesisCorpusTests {
       try Data("x".utf8).write(to: URL(fileURLWithPath: file))
       #expect { try corpus.writeAll(to: "\(file)/corpus", threads: 1) { _, _ in } } throws: { error in
         (error as? Failure)?.kind == .inputOutput
-          && "\(error)".hasSuffix("corpus.partial failed: Not a directory")
+          && "\(error)".hasSuffix("corpus.partial: the folder cannot be created: Not a directory")
       }
     }
   }

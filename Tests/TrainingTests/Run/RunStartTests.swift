@@ -68,6 +68,16 @@ import Training
     #expect(refused?.message.contains("8 is too few for 9 processes") == true)
   }
 
+  @Test(arguments: [("bn_linear", 128, true), ("linear", 1, false), ("linear", 128, false)])
+  func aBatchOfOneHasNoStatistics(head: String, frames: Int, isRefused: Bool) {
+    var job = TrainJob()
+    job.overrides = [
+      "train.batch_size=1", "train.shards=1", "model.head=\(head)", "train.segment_length=\(frames)",
+    ]
+    let refused = failure { _ = try job.resolveConfiguration(SoloGroup(), console: Console(talks: false)) }
+    #expect((refused?.kind == .usage) == isRefused)
+  }
+
   @Test func aRunIsResumedFromItsLatestCheckpoint() throws {
     let console = Console(talks: false)
     var job = TrainJob()
