@@ -8,17 +8,25 @@ import Testing
 /// processors each seat is one of them.
 @Suite("The seats of a thread team", .serialized) struct SeatTests {
   @Test("workers with seats run at the same time", arguments: [(2, 2), (6, 3), (8, 2)])
-  func together(workers: Int, seats: Int) {
+  func together(workers: Int, seats: Int) throws {
     let team = ThreadTeam(workers: workers, seats: seats)
     for _ in 0..<20 {
       // Both when seats are first handed out and when they are after all have waited for each other.
       let first = Rendezvous(of: seats, visitors: workers)
       let second = Rendezvous(of: seats, visitors: workers)
+      let lonely = Atomic(0), lonelyAgain = Atomic(0)
       team.run { worker in
-        #expect(first.meet() != nil, "worker \(worker) waited in vain")
+        let isAlone = first.meet() == nil
         team.meet(worker) {}
-        #expect(second.meet() != nil, "worker \(worker) waited in vain after the meeting")
+        if isAlone {
+          lonely.add(1, ordering: .relaxed)
+        } else if second.meet() == nil {
+          lonelyAgain.add(1, ordering: .relaxed)
+        }
       }
+      // Once is enough: it has taken a while.
+      try #require(lonely.load(ordering: .relaxed) == 0, "workers waited in vain")
+      try #require(lonelyAgain.load(ordering: .relaxed) == 0, "workers waited in vain after a meeting")
     }
   }
 
@@ -29,12 +37,11 @@ import Testing
     team.run { _ in
       if rendezvous.meet(patience: .milliseconds(1)) == nil { lonely.add(1, ordering: .relaxed) }
     }
-    // The first gave up with its seat; the second found its trace.
-    #expect(lonely.load(ordering: .relaxed) == 1)
+    #expect(lonely.load(ordering: .relaxed) == 2)
   }
 
   @Test("as many seats as processors: each is one of them", .enabled(if: allowedProcessors().count > 1))
-  func processors() {
+  func processors() throws {
     let allowed = allowedProcessors()
     let seats = allowed.count
     let team = ThreadTeam(workers: 2 * seats, seats: seats)
@@ -47,7 +54,7 @@ import Testing
         places.withLock { $0[group].append(mine) }
       }
       for group in places.withLock({ $0 }) {
-        #expect(group.count == seats && group.allSatisfy { $0.count == 1 }, "\(group)")
+        try #require(group.count == seats && group.allSatisfy { $0.count == 1 }, "\(group)")
         #expect(group.reduce(into: []) { $0.formUnion($1) } == allowed, "\(group)")
       }
     }
@@ -73,6 +80,7 @@ import Testing
 private final class Rendezvous: Sendable {
   private let size: Int
   private let arrivals = Atomic(0)
+  private let isOver = Atomic(false)
   private let doors: [DispatchSemaphore]
 
   /// - Parameter visitors: how many will come in all; a multiple of `size`.
@@ -83,16 +91,20 @@ private final class Rendezvous: Sendable {
 
   /// Waits for the others.
   ///
-  /// - Parameter patience: far beyond what it takes on a busy machine, so that whoever gives up was alone.
+  /// - Parameter patience: far beyond what it takes on a busy machine, so that whoever gives up was alone. Nobody
+  ///   waits after that.
   /// - Returns: the number of the group that has met; `nil` if it never did.
-  func meet(patience: DispatchTimeInterval = .seconds(120)) -> Int? {
+  func meet(patience: DispatchTimeInterval = .seconds(60)) -> Int? {
+    guard !isOver.load(ordering: .sequentiallyConsistent) else { return nil }
     let arrival = arrivals.add(1, ordering: .sequentiallyConsistent).oldValue
     let (group, place) = arrival.quotientAndRemainder(dividingBy: size)
     if place == size - 1 {
       for _ in 1..<size { doors[group].signal() }
       return group
     }
-    return doors[group].wait(timeout: .now() + patience) == .success ? group : nil
+    if doors[group].wait(timeout: .now() + patience) == .success { return group }
+    isOver.store(true, ordering: .sequentiallyConsistent)
+    return nil
   }
 }
 
