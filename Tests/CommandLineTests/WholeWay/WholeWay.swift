@@ -7,7 +7,7 @@ enum WholeWay {
   /// Alone, and under `mpirun` with that many ranks; the second has no rank without work, the third an odd number.
   static let groups: [Int?] = [nil, 1, 2, 3]
 
-  static let steps = 40
+  static let steps = 80
 
   /// Where the small corpus is: the homework's folder, and the packed one.
   static var forms: [String] { get throws { [try SmallCorpus.path.get(), try packed.get()] } }
@@ -33,9 +33,10 @@ enum WholeWay {
     ["pack", "--data", try SmallCorpus.path.get(), "--output", path, "--shards", "8"]
   }
 
-  /// Arguments of a training in which the network learns something.
+  /// Arguments of a training in which the network learns to tell the speakers apart.
   static func training(run: String, data: String? = nil, steps: Int = steps) throws -> [String] {
-    try SmallCorpus.training(run: run, steps: steps, data: data) + ["--set", "train.learning_rate=0.003"]
+    try SmallCorpus.training(run: run, steps: steps, data: data)
+      + ["--set", "train.learning_rate=0.003", "--set", "train.valid_steps=20"]
   }
 
   /// The run's weights for another command, in one of the two ways to name them.
