@@ -46,7 +46,7 @@ let package = Package(
     .executableTarget(
       name: "speakerid-dist",
       dependencies: [
-        "Training", "MPITransport", "Collectives", "Diagnostics",
+        "Training", "MPITransport", "Collectives", "Diagnostics", "TensorCore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

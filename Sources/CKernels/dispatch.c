@@ -15,12 +15,25 @@ const char *kernel_instruction_set(void) {
   return "baseline";
 }
 
-void kernel_flush_denormals(void) {
+uint64_t kernel_flush_denormals(void) {
 #if defined(__x86_64__)
-  _mm_setcsr(_mm_getcsr() | 0x8040);  // flush results to zero (bit 15), take operands as zero (bit 6)
+  unsigned mode = _mm_getcsr();
+  _mm_setcsr(mode | 0x8040);  // flush results to zero (bit 15), take operands as zero (bit 6)
+  return mode;
 #elif defined(__aarch64__)
-  unsigned long control;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
-  __asm__ volatile("msr fpcr, %0" : : "r"(control | 1ul << 24));  // FZ: operands and results
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  kernel_restore_denormals(mode | 1ul << 24);  // FZ: operands and results
+  return mode;
+#else
+  return 0;
+#endif
+}
+
+void kernel_restore_denormals(uint64_t mode) {
+#if defined(__x86_64__)
+  _mm_setcsr((unsigned)mode);
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(mode));
 #endif
 }

@@ -14,16 +14,24 @@ public enum KernelSet {
 
   /// Holds OpenBLAS at one thread: our own pool runs slices side by side, and OpenBLAS's workers would spin on
   /// the cores that it needs. To be called once, before the first product.
-  public static func start() {
-    openblas_set_num_threads(1)
-    flushDenormals()
-  }
+  public static func start() { openblas_set_num_threads(1) }
 
-  /// Lets the calling thread, and those that it starts, take numbers below 1.2e-38 as zero.
+  /// Lets the calling thread, and those that it starts from then on, take numbers below 1.2e-38 as zero.
   ///
-  /// A sharp softmax is full of them, and products with them are twenty times slower on many processors. Every thread
-  /// that computes calls it, so that bits do not depend on who computes.
-  public static func flushDenormals() { kernel_flush_denormals() }
+  /// A sharp softmax is full of them, and products with them are twenty times slower on many processors. The program
+  /// does it first of all, for all of its threads.
+  public static func flushDenormals() { _ = kernel_flush_denormals() }
+
+  /// The same on the calling thread while `body` runs: for what computes on a thread of its caller's, so that bits do
+  /// not depend on who computes.
+  @inline(__always)
+  public static func flushingDenormals<Result, Problem>(
+    _ body: () throws(Problem) -> Result
+  ) throws(Problem) -> Result {
+    let mode = kernel_flush_denormals()
+    defer { kernel_restore_denormals(mode) }
+    return try body()
+  }
 
   /// Kernels that the environment forced, and how they compare with the processor's own.
   public struct ForcedKernels: Sendable {

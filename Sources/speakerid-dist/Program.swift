@@ -2,6 +2,7 @@ import Collectives
 import Diagnostics
 import Foundation
 import MPITransport
+import TensorCore
 import Training
 
 /// The program: reads the command line, joins the other processes if there are any, and does the job.
@@ -12,6 +13,7 @@ enum Program {
     // nobody reads any longer.
     signal(SIGXFSZ, SIG_IGN)
     signal(SIGPIPE, SIG_IGN)
+    KernelSet.flushDenormals()
     let invocation = Result { try Invocation.parse(Array(CommandLine.arguments.dropFirst())) }
     // Before MPI starts, so that the signals mpirun forwards find their handler.
     if case .success(.job(let job, _)) = invocation, job is TrainJob { StopRequest.install() }

@@ -67,6 +67,16 @@ import Testing
     #expect(census.peak <= seats)
   }
 
+  @Test("denormal numbers are zero as long as they are asked to be") func scope() {
+    let numbers = UnsafeMutableBufferPointer<Float>.allocate(capacity: 2)
+    defer { numbers.deallocate() }
+    _ = numbers.initialize(from: [Float.leastNonzeroMagnitude, 1e30])
+    let inside = KernelSet.flushingDenormals { numbers[0] * numbers[1] }
+    #expect(inside.bitPattern == 0)
+    let outside = numbers[0] * numbers[1]
+    #expect(outside.bitPattern != 0)
+  }
+
   @Test("workers take denormal numbers as zero, as operands and as results")
   func denormals() {
     // In memory, so that it is the worker who computes and not the compiler.

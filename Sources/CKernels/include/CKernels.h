@@ -16,9 +16,11 @@
 /// The instruction set the kernels run on: "avx512", "avx2" or "baseline".
 const char *kernel_instruction_set(void);
 
-// Makes the calling thread take numbers below 1.2e-38 as zero, as operands and as results. Some processors need a
-// hundred times longer for one of them, and a product with a few is slow throughout.
-void kernel_flush_denormals(void);
+/// Makes the calling thread take numbers below 1.2e-38 as zero, as operands and as results. Some processors need a
+/// hundred times longer for one of them, and a product with a few is slow throughout.
+/// Returns the mode it had, for kernel_restore_denormals.
+uint64_t kernel_flush_denormals(void);
+void kernel_restore_denormals(uint64_t mode);
 
 // ---- random.c
 

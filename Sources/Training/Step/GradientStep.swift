@@ -111,7 +111,6 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   func callAsFunction(
     step: Int, source: any SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
   ) throws -> Outcome {
-    KernelSet.flushDenormals()
     gradients.reset()
     finishedBuckets.update(repeating: 0, count: max(1, run.count))
     failure = nil

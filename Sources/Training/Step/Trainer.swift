@@ -67,19 +67,21 @@ package final class Trainer<C: Communicator> {
   /// - Parameter isStopping: whether this rank was asked to stop; the outcome says whether any was.
   /// - Throws: the same failure on all ranks, before a parameter was changed; BatchNorm's running statistics may hold
   ///   the batch already.
-  package func takeStep(from source: any SliceSource, isStopping: Bool = false) throws
-    -> GradientStep<C>.Outcome
-  {
-    communicator.activity?.note(.computing, step: step + 1)
-    let outcome = try gradientStep(
-      step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
-    guard outcome.loss.isFinite else { throw try nonFinite() }
-    communicator.activity?.note(.gradientExchange)
-    try exchange.update(
-      state.parameters, gradients: gradientStep.gradients, updates: step, learningRate: nextLearningRate)
-    state.batchesTracked += 1
-    step += 1
-    return outcome
+  package func takeStep(
+    from source: any SliceSource, isStopping: Bool = false
+  ) throws -> GradientStep<C>.Outcome {
+    try KernelSet.flushingDenormals {
+      communicator.activity?.note(.computing, step: step + 1)
+      let outcome = try gradientStep(
+        step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
+      guard outcome.loss.isFinite else { throw try nonFinite() }
+      communicator.activity?.note(.gradientExchange)
+      try exchange.update(
+        state.parameters, gradients: gradientStep.gradients, updates: step, learningRate: nextLearningRate)
+      state.batchesTracked += 1
+      step += 1
+      return outcome
+    }
   }
 
   /// Who found that the loss is not a number, as a failure that all ranks throw.
