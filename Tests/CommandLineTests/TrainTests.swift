@@ -56,6 +56,18 @@ enum SmallCorpus {
     for line in lines { #expect(log.contains(line)) }
   }
 
+  @Test(arguments: [nil, 2]) func aRunWithoutANameGetsAFolderOfItsOwn(ranks: Int?) throws {
+    let folder = try ScratchFolder()
+    var arguments = try SmallCorpus.training(run: "")
+    let run = try #require(arguments.firstIndex(of: "--run"))
+    arguments.removeSubrange(run...run + 1)
+    // Often two in the same second: the second one gets another name.
+    for _ in 0..<2 { #expect(try Program.run(arguments, ranks: ranks, in: folder.path).status == 0) }
+    let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/runs")
+    #expect(names.count == 2)
+    #expect(names.allSatisfy { $0.wholeMatch(of: /[0-9]{8}-[0-9]{6}(-2)?/) != nil })
+  }
+
   @Test(arguments: [nil, 2]) func aRunIsNotOverwritten(ranks: Int?) throws {
     let folder = try ScratchFolder()
     _ = try folder.file("config.yaml", "train: {seed: 1}\n")

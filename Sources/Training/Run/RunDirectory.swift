@@ -63,8 +63,11 @@ public struct RunDirectory: Equatable, Sendable {
     var text = [CChar](repeating: 0, count: 32)
     strftime(&text, text.count, "runs/%Y%m%d-%H%M%S", &local)
     let name = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-    var unused = name
-    for number in 2... where FileSystem.exists(unused) { unused = "\(name)-\(number)" }
+    var unused = name, number = 1
+    while FileSystem.exists(unused) {
+      number += 1
+      unused = "\(name)-\(number)"
+    }
     return unused
   }
 
