@@ -65,6 +65,12 @@ extension Communicator {
     return rank == 0 ? all : nil
   }
 
+  /// Ranks as people look for them: "rank 1 on h2, rank 3 on h4". Collective.
+  public func places(of ranks: [Int]) throws -> String {
+    let hosts = try allGather(text: hostName)
+    return ranks.map { "rank \($0) on \(hosts[$0])" }.joined(separator: ", ")
+  }
+
   /// Whether this rank is the first one of its host. Collective.
   public func isFirstOfHost() throws -> Bool {
     try allGather(text: hostName).firstIndex(of: hostName) == rank

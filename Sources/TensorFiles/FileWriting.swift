@@ -43,9 +43,12 @@ public enum FileWriting {
     let descriptor = retryingInterrupted { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw Failure.system(errno, path, "opening the folder failed") }
     defer { close(descriptor) }
-    guard retryingInterrupted({ fsync(descriptor) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
-      throw Failure.system(errno, path, "flushing the folder to disk failed")
-    }
+    guard flush(descriptor) else { throw Failure.system(errno, path, "flushing the folder to disk failed") }
+  }
+
+  /// Whether what was written is on disk, or cannot be: folders of some file systems, pipes and terminals know no flush.
+  private static func flush(_ descriptor: Int32) -> Bool {
+    retryingInterrupted { fsync(descriptor) } == 0 || errno == EINVAL || errno == ENOTSUP
   }
 
   /// Whether something is there that is neither a file nor a folder.
@@ -59,10 +62,7 @@ public enum FileWriting {
   ) throws(Failure) {
     do throws(Failure) {
       try body(FileSink(descriptor: descriptor, path: path))
-      // A pipe or a terminal knows no such flush.
-      guard retryingInterrupted({ fsync(descriptor) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
-        throw Failure.system(errno, path, "flushing to disk failed")
-      }
+      guard flush(descriptor) else { throw Failure.system(errno, path, "flushing to disk failed") }
     } catch {
       close(descriptor)
       throw error

@@ -11,10 +11,8 @@ extension Communicator {
     let all = try allGather(fingerprint)
     let odd = all.indices.filter { all[$0] != all[0] }
     guard !odd.isEmpty else { return }
-    let hosts = try allGather(text: hostName)
-    let named = odd.map { "rank \($0) on \(hosts[$0])" }.joined(separator: ", ")
+    let (named, first) = (try places(of: odd), try places(of: [0]))
     throw Failure(
-      .badData,
-      "\(directory): \(named) found other utterances there than rank 0 on \(hosts[0]): is it a stale copy?")
+      .badData, "\(directory): \(named) found other utterances there than \(first): is it a stale copy?")
   }
 }

@@ -29,7 +29,7 @@ extension TrainJob {
       try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count)
     }
     // Before there is a run directory, so that a mistake leaves none behind.
-    if !resume { _ = try initialState(model, group, console) }
+    let given = try resume ? nil : initialState(model, group, console)
     describe(data, model, group, threads, console)
     if dryRun {
       _ = try group.onRankZero { try checkRunDirectory() }
@@ -48,7 +48,7 @@ extension TrainJob {
     console.info("Finish loading data!")
 
     let trainer = try Trainer(group, configuration: configuration, model: model, threads: threads)
-    var progress = try start(trainer, &files, kernels, group, console)
+    var progress = try start(trainer, given, &files, kernels, group, console)
     progress.data = data.corpus.fingerprint
     console.info("Finish creating model!")
     var loop = TrainingLoop(
@@ -76,7 +76,9 @@ extension TrainJob {
 
   /// Brings the trainer to where the run begins: drawn or given weights, or the last checkpoint. Collective.
   private func start<C: Communicator>(
-    _ trainer: Trainer<C>, _ files: inout RunFiles?, _ kernels: KernelReport, _ group: C, _ console: Console
+    _ trainer: Trainer<C>, _ given: ModelState?, _ files: inout RunFiles?, _ kernels: KernelReport,
+    _ group: C,
+    _ console: Console
   ) throws -> RunProgress {
     let train = trainer.configuration.train
     var progress = RunProgress(step: 0, seed: train.seed, shards: train.shards, kernels: kernels.names)
@@ -99,8 +101,8 @@ extension TrainJob {
     } else if resume {
       console.warning("the run has no checkpoint yet: starting from its beginning")
     }
-    if !hasCheckpoint, let given = try initialState(trainer.model, group, Console(talks: false)) {
-      trainer.state.update(from: given)
+    if !hasCheckpoint, let initial = try given ?? initialState(trainer.model, group, console) {
+      trainer.state.update(from: initial)
       trainer.state.batchesTracked = 0
     } else if hasCheckpoint, let weights {
       console.info("The run has weights of its own: \(weights) is passed over")

@@ -13,10 +13,7 @@ enum FileSystem {
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   /// Whether there is a folder of that name.
-  static func isFolder(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-  }
+  static func isFolder(_ path: String) -> Bool { FileWriting.isFolder(path) }
 
   /// The names in a folder, sorted; none if it is not there.
   static func names(in folder: String) -> [String] {

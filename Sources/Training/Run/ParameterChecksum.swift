@@ -16,8 +16,7 @@ package enum ParameterChecksum {
     let sums = try group.allGather(of(statistics, seed: of(parameters)))
     let odd = dissenters(sums)
     guard !odd.isEmpty else { return }
-    let hosts = try group.allGather(text: group.hostName)
-    let named = odd.map { "rank \($0) on \(hosts[$0])" }.joined(separator: ", ")
+    let named = try group.places(of: odd)
     let reference = odd.contains(0) || odd.count < sums.count - odd.count ? "the others'" : "rank 0's"
     throw Failure(
       .interrupted,
