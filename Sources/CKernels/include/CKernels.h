@@ -1,4 +1,4 @@
-// The vector kernels: every pass over memory that is not a matrix product.
+// The vector kernels: every pass over memory, and the matrix products of a slice's size.
 //
 // Conventions. Matrices are row-major and dense; N is rows (frames of all samples of a slice), D is columns.
 // `keep` is a dropout mask, one byte an element, 0 or 1, or NULL for no dropout; `scale` is 1 / (1 - p).
@@ -28,6 +28,22 @@ void kernel_restore_denormals(uint64_t mode);
 /// Eight elements use one block; `key` and `counter` are RandomStream's, word 0 of the counter is the block.
 void kernel_keep_mask(const uint32_t key[2], const uint32_t counter[4], uint32_t threshold, size_t count,
                       uint8_t *keep);
+
+// ---- product.c
+
+/// c_MN = a · b, or c_MN += a · b when accumulating. a is [M, K], or [K, M] when transposed; b is [K, N], or [N, K] when
+/// transposed. Rows are lda, ldb and ldc floats apart. For operands of at most a few hundred columns.
+void kernel_product(int a_transposed, int b_transposed, size_t M, size_t N, size_t K, const float *a, size_t lda,
+                    const float *b, size_t ldb, int accumulating, float *c, size_t ldc);
+/// The same for one instruction set, which the processor must have: for tests and measurements.
+#if defined(__x86_64__)
+void kernel_product_avx512(int a_transposed, int b_transposed, size_t M, size_t N, size_t K, const float *a, size_t lda,
+                           const float *b, size_t ldb, int accumulating, float *c, size_t ldc);
+void kernel_product_avx2(int a_transposed, int b_transposed, size_t M, size_t N, size_t K, const float *a, size_t lda,
+                         const float *b, size_t ldb, int accumulating, float *c, size_t ldc);
+#endif
+void kernel_product_baseline(int a_transposed, int b_transposed, size_t M, size_t N, size_t K, const float *a,
+                             size_t lda, const float *b, size_t ldb, int accumulating, float *c, size_t ldc);
 
 // ---- elementwise.c
 
