@@ -126,12 +126,22 @@ TARGET static void NAME(pack_transposed)(const float *b, size_t ldb, size_t dept
   }
 }
 
-// panel_kj = b_kj, zero from `columns` to `width`.
-TARGET static void NAME(pack)(const float *b, size_t ldb, size_t depth, size_t columns, size_t width, float *panel) {
-  const size_t whole = columns / LANES * LANES;
-  for (size_t k = 0; k < depth; k++, b += ldb, panel += width) {
-    for (size_t j = 0; j < whole; j += LANES) *(vector *)(panel + j) = *(const unaligned *)(b + j);
-    if (whole < columns) *(vector *)(panel + whole) = NAME(load_some)(b + whole, columns - whole);
+// panel_kj = b_kj, V vectors of it, of whose last `tail` floats are in b, or all when it is 0.
+TARGET INLINE void NAME(copy)(const int V, const float *b, size_t ldb, size_t depth, size_t tail, float *panel) {
+  for (size_t k = 0; k < depth; k++, b += ldb, panel += V * LANES) {
+    UNROLLED for (int v = 0; v < V; v++) {
+      const float *p = b + v * LANES;
+      ((vector *)panel)[v] = v == V - 1 && tail ? NAME(load_some)(p, tail) : *(const unaligned *)p;
+    }
+  }
+}
+
+// By constants, as the compiler makes a call of memcpy out of any other loop.
+TARGET static void NAME(pack)(size_t V, const float *b, size_t ldb, size_t depth, size_t tail, float *panel) {
+  switch (V) {
+    case 1: NAME(copy)(1, b, ldb, depth, tail, panel); break;
+    case 2: NAME(copy)(2, b, ldb, depth, tail, panel); break;
+    case 3: NAME(copy)(3, b, ldb, depth, tail, panel); break;
   }
 }
 
@@ -159,7 +169,7 @@ TARGET void NAME(kernel_product)(int a_transposed, int b_transposed, size_t M, s
       if (b_transposed)
         NAME(pack_transposed)(b + j * ldb + k, ldb, depth, columns, width, panel);
       else
-        NAME(pack)(b + k * ldb + j, ldb, depth, columns, width, panel);
+        NAME(pack)(V, b + k * ldb + j, ldb, depth, columns % LANES, panel);
       const size_t bands = (M + heights[V - 1] - 1) / heights[V - 1], rows = M / bands, taller = M % bands;
       for (size_t band = 0, i = 0; band < bands; band++) {
         const size_t height = rows + (band < taller);

@@ -15,8 +15,10 @@ public struct Pass {
     case evaluation
   }
 
-  /// Samples of the slice, and frames of each; a frame matrix has `samples * frames` rows, a sample's together.
-  public let samples: Int, frames: Int
+  /// Samples under way.
+  public private(set) var samples: Int
+  /// Frames of each sample; a frame matrix has `samples * frames` rows, a sample's together.
+  public let frames: Int
   /// Samples of the whole global batch, over which losses are averaged and BatchNorm normalises.
   public let globalSamples: Int
   /// What the pass is for.
@@ -33,10 +35,10 @@ public struct Pass {
   let dropoutStream: RandomStream?
   private let gradientWatch: GradientWatch?
   private var dropoutSite = 0
-  /// Whether weight gradients are added to what is there: from the second use of a shared layer on.
-  var isAccumulating = false
-  /// Whether gradients are not final yet when a layer says so: in all but the last use of a shared layer.
-  var holdsGradientsBack = false
+  /// The place in the slice of the first sample under way.
+  private var firstSample = 0
+  private var isFirstPart = true, isLastPart = true
+  private var isFirstUse = true, isLastUse = true
 
   /// - Parameters:
   ///   - gradients: [layout.trainedCount], where parameter gradients go; `nil` in evaluation.
@@ -64,6 +66,34 @@ public struct Pass {
     tape.reset()
   }
 
+  /// Takes a part of the slice's samples through the network, forward and backward, and forgets its activations.
+  ///
+  /// The parts of a slice come in order, and their gradients are added up.
+  mutating func part(_ range: Range<Int>, of slice: Int, _ body: (inout Pass) -> Void) {
+    let mark = arena.mark
+    samples = range.count
+    firstSample = range.lowerBound
+    isFirstPart = range.lowerBound == 0
+    isLastPart = range.upperBound == slice
+    dropoutSite = 0
+    body(&self)
+    arena.release(to: mark)
+    samples = slice
+  }
+
+  /// Goes back through one of a shared layer's uses, which come last use of the forward pass first.
+  mutating func use(isFirst: Bool, isLast: Bool, _ body: (inout Pass) -> Void) {
+    isFirstUse = isFirst
+    isLastUse = isLast
+    body(&self)
+    isFirstUse = true
+    isLastUse = true
+  }
+
+  /// Whether weight gradients are added to what is there: those of the slice's earlier parts, or of a shared layer's
+  /// earlier uses.
+  var isAccumulating: Bool { !isFirstPart || !isFirstUse }
+
   /// Rows of a frame matrix.
   public var rows: Int { samples * frames }
   /// Whether activations are kept for a backward pass.
@@ -87,7 +117,7 @@ public struct Pass {
   /// Parameters lie in the order of the forward pass, so the backward pass finishes them from the end. A layer says
   /// it when all its own are final, and a large one in between.
   func finishedGradients(from parameter: Parameter) {
-    guard let gradientWatch, !holdsGradientsBack else { return }
+    guard let gradientWatch, isLastPart, isLastUse else { return }
     let start = clock.isOn ? monotonicNanoseconds() : 0
     gradientWatch(parameter.offset)
     if clock.isOn { clock.add(.exchange, from: start, to: monotonicNanoseconds()) }
@@ -102,20 +132,18 @@ public struct Pass {
   public func restore() -> Matrix { tape.pop() }
 
   /// A dropout mask of `count` keep bytes, saved for the backward pass; `nil` when nothing is dropped.
+  ///
+  /// Every sample's numbers begin a block of their own, so they do not depend on what else is under way.
   public mutating func mask(_ count: Int, probability: Float) -> UnsafeMutablePointer<UInt8>? {
     guard var stream = dropoutStream, probability > 0 else { return nil }
     stream = stream.site(dropoutSite)
     dropoutSite += 1
     let keep = arena.bytes(count)
-    let threshold = UInt32((probability * 65536).rounded())
     clock.measure(.dropout) {
-      withUnsafeBytes(of: stream.key) { key in
-        withUnsafeBytes(of: stream.origin) { origin in
-          kernel_keep_mask(
-            key.bindMemory(to: UInt32.self).baseAddress!, origin.bindMemory(to: UInt32.self).baseAddress!,
-            threshold,
-            count, keep)
-        }
+      let each = count / max(1, samples)
+      for sample in 0..<samples {
+        stream.keepMask(
+          ofSample: firstSample + sample, dropped: probability, keep + sample * each, count: each)
       }
     }
     tape.push(keep)

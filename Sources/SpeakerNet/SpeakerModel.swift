@@ -51,6 +51,18 @@ public struct SpeakerModel: Sendable {
   /// Parameters in all.
   public var parameterCount: Int { layout.count }
 
+  /// The widest model whose samples go through the network one by one.
+  private static let widestOneByOne = 256
+
+  /// Whether each sample of a slice goes forward and backward before the next one, so that its activations stay in
+  /// the second level of the cache; otherwise all go through a layer together.
+  ///
+  /// BatchNorm needs all of them at once. A wide model's weights are the larger part, and would be fetched again for
+  /// each sample.
+  public var takesSamplesOneByOne: Bool {
+    layout.statisticsCount == 0 && configuration.dModel <= Self.widestOneByOne
+  }
+
   /// The logits of a slice, [B, C]; `mels` is [B·T, 40]. For AM-softmax s·cos, without the margin.
   public func logits(_ mels_N40: Matrix, _ pass: inout Pass) -> Matrix {
     head.forward(pooling.forward(encoder.forward(prenet.forward(mels_N40, &pass), &pass), &pass), &pass)
@@ -62,13 +74,25 @@ public struct SpeakerModel: Sendable {
     _ mels_N40: Matrix, labels: UnsafePointer<Int32>, _ pass: inout Pass
   ) -> (logits: Matrix, loss: Loss.Result) {
     pass.clearVectorGradients(layout)
-    let y_BC = logits(mels_N40, &pass)
-    let dy_BC = pass.matrix(y_BC.rows, y_BC.columns)
-    let result = loss(y_BC, labels: labels, gradient: dy_BC, pass)
-    let dh_ND = encoder.backward(pooling.backward(head.backward(dy_BC, &pass), &pass), &pass)
-    prenet.backwardToParameters(dh_ND, &pass)
-    pass.finishedGradients(from: prenet.weight)
-    return (y_BC, result)
+    let logits_BC = pass.matrix(pass.samples, speakers)
+    var result = Loss.Result(loss: 0, correct: 0)
+    let slice = pass.samples, together = takesSamplesOneByOne ? 1 : slice
+    var start = 0
+    repeat {  // once even for an empty slice: the others may wait for its sums
+      let part = start..<min(slice, start + together)
+      pass.part(part, of: slice) { pass in
+        let mels_N40 = mels_N40.rows(start * pass.frames..<part.upperBound * pass.frames)
+        let y_BC = logits(mels_N40, &pass)
+        let dy_BC = pass.matrix(y_BC.rows, y_BC.columns)
+        result += loss(y_BC, labels: labels + start, gradient: dy_BC, pass)
+        logits_BC.rows(part).copy(from: y_BC)
+        let dh_ND = encoder.backward(pooling.backward(head.backward(dy_BC, &pass), &pass), &pass)
+        prenet.backwardToParameters(dh_ND, &pass)
+        pass.finishedGradients(from: prenet.weight)
+      }
+      start = part.upperBound
+    } while start < slice
+    return (logits_BC, result)
   }
 
   /// The loss of one row of logits, and whether its largest is the label's.

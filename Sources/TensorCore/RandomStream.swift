@@ -1,3 +1,5 @@
+import CKernels
+
 /// What a random number is for. Two purposes never share a number.
 public enum RandomPurpose: UInt32, Sendable {
   case initialization = 1, order, crop, validationCrop, dropout, augmentation, synthesis
@@ -62,5 +64,21 @@ public struct RandomStream: Sendable {
       k = SIMD2(k[0] &+ 0x9E37_79B9, k[1] &+ 0xBB67_AE85)
     }
     return counter
+  }
+
+  /// Writes `count` keep bytes of dropout, 1 with a probability of `1 - dropped`, for one of several samples that
+  /// share the stream; a sample's numbers begin a block of eight of their own.
+  public func keepMask(
+    ofSample sample: Int, dropped: Float, _ keep: UnsafeMutablePointer<UInt8>, count: Int
+  ) {
+    var counter = origin
+    counter[0] = UInt32(truncatingIfNeeded: sample * ((count + 7) / 8))
+    withUnsafeBytes(of: key) { key in
+      withUnsafeBytes(of: counter) { counter in
+        kernel_keep_mask(
+          key.bindMemory(to: UInt32.self).baseAddress!, counter.bindMemory(to: UInt32.self).baseAddress!,
+          UInt32((dropped * 65536).rounded()), count, keep)
+      }
+    }
   }
 }

@@ -45,9 +45,9 @@ package struct Repeated<Element: Layer>: Layer {
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     var dy_ND = dy_ND
     for use in (0..<times).reversed() {
-      pass.holdsGradientsBack = use > 0
-      dy_ND = pass.scopedBackward(like: dy_ND) { layer.backward(dy_ND, &$0) }
-      pass.isAccumulating = use > 0
+      pass.use(isFirst: use == times - 1, isLast: use == 0) { pass in
+        dy_ND = pass.scopedBackward(like: dy_ND) { layer.backward(dy_ND, &$0) }
+      }
     }
     return dy_ND
   }

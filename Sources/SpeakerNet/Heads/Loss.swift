@@ -18,6 +18,11 @@ public struct Loss: Sendable {
     public let loss: Double
     /// Samples whose largest logit, without the margin, is the label's.
     public let correct: Int
+
+    /// What more samples contribute.
+    static func += (sum: inout Result, more: Result) {
+      sum = Result(loss: sum.loss + more.loss, correct: sum.correct + more.correct)
+    }
   }
 
   /// The slice's loss, and in `dy_BC` its gradient divided by the global batch (nil: not wanted).

@@ -97,7 +97,7 @@ struct StepBench<C: Communicator> {
     let shape = setup.configuration.batchShape
     return StepWork(
       setup.model.configuration, speakers: setup.model.speakers, samples: shape.samplesPerShard,
-      frames: shape.frames)
+      frames: shape.frames, oneByOne: setup.model.takesSamplesOneByOne)
   }
 
   private func largest(_ mebibytes: Double) throws -> Double {

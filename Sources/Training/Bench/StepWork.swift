@@ -29,6 +29,7 @@ package struct StepWork: Sendable {
   /// Operations of the forward pass: its products and its depthwise convolutions.
   package private(set) var forwardOperations = 0
 
+  /// Samples that go through the network together, and frames of each.
   private let samples: Int, frames: Int
   /// B·T
   private var rows: Int { samples * frames }
@@ -36,14 +37,18 @@ package struct StepWork: Sendable {
   /// - Parameters:
   ///   - samples: of the slice.
   ///   - frames: of each sample.
-  package init(_ model: ModelConfiguration, speakers: Int, samples: Int, frames: Int) {
-    self.samples = samples
+  ///   - oneByOne: whether the network takes the samples one after another.
+  package init(_ model: ModelConfiguration, speakers: Int, samples: Int, frames: Int, oneByOne: Bool) {
+    self.samples = oneByOne ? 1 : samples
     self.frames = frames
     let D = model.dModel
     addLinear(rows, SpeakerModel.melBands, D, givesInputGradient: false)
     for _ in 0..<model.encoder.layers { addLayer(model.encoder, D) }
     addPooling(model.pooling, D)
     addHead(model.head, D, speakers)
+    guard oneByOne else { return }
+    products = products.mapValues { $0 * samples }
+    forwardOperations *= samples
   }
 
   /// Operations of the slice as they are usually counted: three times the forward pass's, for each product has two

@@ -97,6 +97,20 @@ import Testing
     }
   }
 
+  @Test("a sample's mask is its own, whatever the others' sizes") func masksOfSamples() {
+    let stream = RandomStream(seed: 77, purpose: .dropout, step: 12, shard: 3).site(5)
+    func mask(_ sample: Int, _ count: Int) -> [UInt8] {
+      var keep = [UInt8](repeating: 9, count: count)
+      stream.keepMask(ofSample: sample, dropped: 0.5, &keep, count: count)
+      return keep
+    }
+    // Of whole blocks, the samples' masks are those of one long run.
+    let run = mask(0, 3 * 64)
+    #expect((0..<3).allSatisfy { mask($0, 64) == Array(run[$0 * 64..<($0 + 1) * 64]) })
+    // Of others, each begins a block.
+    #expect(mask(1, 13) == Array(mask(0, 32)[16..<29]))
+  }
+
   @Test("a mask drops as often as it should") func frequency() {
     var keep = [UInt8](repeating: 0, count: 100_000)
     for probability in [0.1, 0.5] {

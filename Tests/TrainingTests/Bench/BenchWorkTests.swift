@@ -15,8 +15,8 @@ import Training
     }
   }()
 
-  func work(_ model: ModelConfiguration) -> StepWork {
-    StepWork(model, speakers: Recipe.speakers, samples: 4, frames: 128)
+  func work(_ model: ModelConfiguration, oneByOne: Bool = false) -> StepWork {
+    StepWork(model, speakers: Recipe.speakers, samples: 4, frames: 128, oneByOne: oneByOne)
   }
 
   @Test func everyRecipeIsPublished() {
@@ -41,6 +41,16 @@ import Training
       model.encoder.kind == .conformer
       ? 6 * rows * model.dModel * model.encoder.kernel * model.encoder.layers : 0
     #expect(work(model).productOperations == work(model).operations - first - depthwise)
+  }
+
+  @Test func samplesOneByOneAreTheSameWorkInSmallerProducts() {
+    let together = work(ModelConfiguration()), oneByOne = work(ModelConfiguration(), oneByOne: true)
+    #expect(oneByOne.operations == together.operations)
+    #expect(oneByOne.productOperations == together.productOperations)
+    let projection = oneByOne.products.first {
+      $0.key.form == .secondTransposed && ($0.key.columns, $0.key.depth) == (240, 80)
+    }
+    #expect(projection?.key.rows == 128 && projection?.value == 4)
   }
 
   @Test func aSliceOfTheSampleHasTheseProducts() {
