@@ -6,10 +6,10 @@ import TensorCore
 
 /// Accuracy and loss on the validation split, shared out over the ranks.
 ///
-/// A rank evaluates the utterances of its own shards, in batches that depend on the shards alone; the results of
+/// A rank evaluates the utterances of its own shards, one at a time, so that each stays in the cache; the results of
 /// all are put into the notebook's order and summed there, so the figures do not depend on the number of ranks.
 /// Segments are cropped by the seed, the same ones at every validation (the notebook draws new ones each time,
-/// which makes its figure noisy), and every utterance counts, the last batch's too.
+/// which makes its figure noisy), and every utterance counts, those of its last batch too.
 struct Validator<C: Communicator> {
   /// What is judged.
   enum Unit: Equatable, Sendable {
@@ -25,9 +25,6 @@ struct Validator<C: Communicator> {
     let accuracy: Double
     let utterances: Int
   }
-
-  /// Segments that go through the network together.
-  private static var batch: Int { 4 }
 
   let communicator: C
   let model: SpeakerModel
@@ -46,7 +43,7 @@ struct Validator<C: Communicator> {
 
   /// Evaluates the state's parameters. Collective.
   ///
-  /// - Parameter isStopping: asked before each batch; when it is true on any rank, all of them give up.
+  /// - Parameter isStopping: asked before each utterance; when it is true on any rank, all of them give up.
   /// - Returns: `nil` if it was given up.
   func callAsFunction(
     _ state: ModelState, console: Console, unless isStopping: @Sendable () -> Bool
@@ -54,10 +51,7 @@ struct Validator<C: Communicator> {
     let total = data.split.validation.count
     let ownership = ShardOwnership(shards: data.shards, ranks: communicator.size)
     let run = ownership.shards(of: communicator.rank)
-    let work = run.flatMap { batches(of: data.validation[$0]) }
     let mine = run.flatMap { data.validation[$0] }
-    var place = [Int](repeating: 0, count: total)
-    for (index, position) in mine.enumerated() { place[position] = index }
     var outcomes = [Outcome](repeating: (0, 0), count: mine.count)
 
     return try console.progress("Valid", unit: "uttr", total: total) { bar in
@@ -66,19 +60,17 @@ struct Validator<C: Communicator> {
       let result: Result? = try outcomes.withUnsafeMutableBufferPointer { outcomes in
         try communicator.agreeing {
           try team.forEach(
-            work.count,
+            mine.count,
             done: {
               // What this rank has done stands for all: they have equal shares.
               finished += 1
               communicator.activity?.advance()
-              bar.reach(total * finished / max(1, work.count))
+              bar.reach(total * finished / max(1, mine.count))
             }
           ) { item, workspace in
             if isStopping() { isStopped.store(true, ordering: .relaxed) }
             guard !isStopped.load(ordering: .relaxed) else { return }
-            try evaluate(work[item], state, workspace) { position, outcome in
-              outcomes[place[position]] = outcome
-            }
+            outcomes[item] = try evaluate(mine[item], state, workspace)
           }
         }
         let stops = try communicator.allGather(isStopped.load(ordering: .relaxed) ? 1 : 0)
@@ -94,40 +86,23 @@ struct Validator<C: Communicator> {
     }
   }
 
-  private func batches(of positions: [Int]) -> [ArraySlice<Int>] {
-    let size = unit == .wholeUtterances ? 1 : Self.batch
-    return stride(from: 0, to: positions.count, by: size).map {
-      positions[$0..<min(positions.count, $0 + size)]
-    }
-  }
-
-  private func evaluate(
-    _ positions: ArraySlice<Int>, _ state: ModelState, _ workspace: Workspace,
-    _ store: (Int, Outcome) -> Void
-  ) throws {
-    let utterances = positions.map { data.split.validation[$0] }
-    let frames =
+  /// What one of the split's utterances comes to.
+  private func evaluate(_ position: Int, _ state: ModelState, _ workspace: Workspace) throws -> Outcome {
+    let utterance = data.split.validation[position]
+    let length =
       switch unit {
       case .segments(let frames): frames
-      case .wholeUtterances: data.corpus.utterances[utterances[0]].frames
+      case .wholeUtterances: data.corpus.utterances[utterance].frames
       }
     var pass = Pass(
-      samples: utterances.count, frames: frames, globalSamples: utterances.count, mode: .evaluation,
-      state: state,
-      gradients: nil, workspace: workspace)
+      samples: 1, frames: length, globalSamples: 1, mode: .evaluation, state: state, gradients: nil,
+      workspace: workspace)
     let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
-    let reader = SegmentReader(corpus: data.corpus, length: frames)
-    for (sample, utterance) in utterances.enumerated() {
-      try reader.copySegment(
-        of: utterance, Crop.validation(seed: seed, utterance: utterance),
-        into: mels.base + sample * frames * SpeakerModel.melBands)
-    }
-    let logits_BC = model.logits(mels, &pass)
-    for (sample, position) in positions.enumerated() {
-      let label = data.corpus.utterances[utterances[sample]].label
-      let result = model.loss(ofRow: sample, of: logits_BC, label: label, pass)
-      store(position, (Float(result.loss), Int32(result.correct)))
-    }
+    try SegmentReader(corpus: data.corpus, length: length)
+      .copySegment(of: utterance, Crop.validation(seed: seed, utterance: utterance), into: mels.base)
+    let result = model.loss(
+      ofRow: 0, of: model.logits(mels, &pass), label: data.corpus.utterances[utterance].label, pass)
+    return (Float(result.loss), Int32(result.correct))
   }
 
   /// Every rank's outcomes, put into the split's order and averaged.
