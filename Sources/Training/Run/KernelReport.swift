@@ -20,7 +20,7 @@ struct KernelReport {
     if let forced = KernelSet.measureForcedKernels(), forced.factor > 1.05 {
       console.warning(
         "OPENBLAS_CORETYPE forces \(forced.forced) kernels; this processor's own (\(forced.own)) are "
-          + String(format: "%.1f", forced.factor) + " times as fast: unset it")
+          + String(format: "%.1f", forced.factor) + " times as fast in large products: unset it")
     }
     let others = names.indices.filter { names[$0] != names[0] }
     guard !others.isEmpty else { return }
