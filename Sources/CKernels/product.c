@@ -28,12 +28,6 @@ enum { DEPTH = 256 };
 #define TILE_2 14
 #define TILE_3 9
 #include "product_tile.h"
-#undef NAME
-#undef TARGET
-#undef LANES
-#undef TILE_1
-#undef TILE_2
-#undef TILE_3
 
 // 16 registers of 8 floats.
 static const int32_t first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
@@ -44,12 +38,6 @@ static const int32_t first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 #define TILE_2 6
 #define TILE_3 4
 #include "product_tile.h"
-#undef NAME
-#undef TARGET
-#undef LANES
-#undef TILE_1
-#undef TILE_2
-#undef TILE_3
 #endif
 
 // 16 registers of 4 floats: SSE2, or NEON's first half.

@@ -187,3 +187,10 @@ TARGET void NAME(kernel_product)(int a_transposed, int b_transposed, size_t M, s
 #undef unaligned
 #undef ONE_TILE
 #undef TILES
+// What the includer defined, to be defined anew.
+#undef NAME
+#undef TARGET
+#undef LANES
+#undef TILE_1
+#undef TILE_2
+#undef TILE_3

@@ -1,7 +1,7 @@
 import Collectives
 import TensorCore
 
-/// What OpenBLAS reaches on a recipe's products and nothing else: the speed that a step cannot exceed.
+/// What the machine reaches on a recipe's products and nothing else: the speed that a step cannot exceed.
 ///
 /// Every thread computes all products of one slice, those of a shape one after another, so that operands stay in
 /// its cache; all threads of all ranks at once, as in a step.
