@@ -53,19 +53,25 @@ KERNEL void kernel_bias_silu_dropout(size_t N, size_t D, const float *restrict b
 }
 
 KERNEL void kernel_silu_dropout_backward(size_t N, size_t D, const float *restrict x, const uint8_t *restrict keep,
-                                         float scale, const float *dy, float *dx, float *restrict dbias) {
+                                         float scale, const float *dy, float *dx, float *restrict y,
+                                         float *restrict dbias) {
   for (size_t n = 0; n < N; n++) {
     const float *row = x + n * D, *g = dy + n * D;
-    float *out = dx + n * D;
+    float *out = dx + n * D, *a = y + n * D;
     ELEMENTWISE
     for (size_t i = 0; i < D; i++) {
       float sigma = fast_sigmoid(row[i]);
+      a[i] = row[i] * sigma;
       out[i] = g[i] * (sigma * (1.0f + row[i] * (1.0f - sigma)));
     }
     if (keep) {
       const uint8_t *k = keep + n * D;
       ELEMENTWISE
-      for (size_t i = 0; i < D; i++) out[i] *= (float)k[i] * scale;
+      for (size_t i = 0; i < D; i++) {
+        float factor = (float)k[i] * scale;
+        a[i] *= factor;
+        out[i] *= factor;
+      }
     }
     ELEMENTWISE
     for (size_t i = 0; i < D; i++) dbias[i] += out[i];
@@ -83,15 +89,17 @@ KERNEL void kernel_bias_glu(size_t N, size_t D, const float *restrict bias, floa
   }
 }
 
-KERNEL void kernel_glu_backward(size_t N, size_t D, const float *restrict x, const float *restrict dy,
-                                float *restrict dx, float *restrict dbias) {
+KERNEL void kernel_glu_backward(size_t N, size_t D, const float *restrict x, const float *dy, float *restrict dx,
+                                float *y, float *restrict dbias) {
   for (size_t n = 0; n < N; n++) {
     const float *a = x + n * 2 * D, *b = a + D, *g = dy + n * D;
-    float *da = dx + n * 2 * D, *db = da + D;
+    float *da = dx + n * 2 * D, *db = da + D, *gated = y + n * D;
+    ELEMENTWISE
     for (size_t i = 0; i < D; i++) {
-      float sigma = fast_sigmoid(b[i]);
-      da[i] = g[i] * sigma;
-      db[i] = g[i] * a[i] * sigma * (1.0f - sigma);
+      float sigma = fast_sigmoid(b[i]), product = a[i] * sigma, slope = g[i];
+      gated[i] = product;
+      da[i] = slope * sigma;
+      db[i] = slope * product * (1.0f - sigma);
     }
     if (dbias)
       for (size_t i = 0; i < 2 * D; i++) dbias[i] += da[i];
@@ -130,14 +138,15 @@ KERNEL void kernel_tanh_backward(size_t N, size_t D, const float *restrict y, co
     }
 }
 
-KERNEL void kernel_silu(size_t count, const float *restrict x, float *restrict y) {
-  for (size_t i = 0; i < count; i++) y[i] = x[i] * fast_sigmoid(x[i]);
+KERNEL void kernel_silu(size_t count, float *restrict x) {
+  for (size_t i = 0; i < count; i++) x[i] = x[i] * fast_sigmoid(x[i]);
 }
 
-KERNEL void kernel_silu_backward(size_t count, const float *restrict x, const float *dy, float *dx) {
+KERNEL void kernel_silu_backward(size_t count, float *restrict x, const float *dy, float *dx) {
   ELEMENTWISE
   for (size_t i = 0; i < count; i++) {
-    float sigma = fast_sigmoid(x[i]);
-    dx[i] = dy[i] * (sigma * (1.0f + x[i] * (1.0f - sigma)));
+    float value = x[i], sigma = fast_sigmoid(value);
+    x[i] = value * sigma;
+    dx[i] = dy[i] * (sigma * (1.0f + value * (1.0f - sigma)));
   }
 }

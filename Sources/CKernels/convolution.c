@@ -18,12 +18,17 @@ INLINE void convolve_block(size_t frames, size_t channels, size_t D, size_t K, c
     for (size_t c = 0; c < channels; c++) y[t * D + c] = sums[t][c];
 }
 
-KERNEL void kernel_depthwise(size_t T, size_t D, size_t K, const float *restrict x, const float *restrict weight,
-                             const float *restrict bias, float *restrict padded, float *restrict y) {
+// x between the zeros of the same padding, [T + K - 1, D].
+INLINE void pad(size_t T, size_t D, size_t K, const float *x, float *padded) {
   size_t margin = (K / 2) * D;
   memset(padded, 0, margin * sizeof(float));
   memcpy(padded + margin, x, T * D * sizeof(float));
   memset(padded + margin + T * D, 0, margin * sizeof(float));
+}
+
+KERNEL void kernel_depthwise(size_t T, size_t D, size_t K, const float *restrict x, const float *restrict weight,
+                             const float *restrict bias, float *restrict padded, float *restrict y) {
+  pad(T, D, K, x, padded);
   for (size_t c = 0; c < D; c += CHANNELS) {
     size_t channels = D - c < CHANNELS ? D - c : CHANNELS;
     const float *b = bias ? bias + c : NULL;
@@ -47,8 +52,10 @@ INLINE void weight_block(size_t T, size_t taps, size_t channels, size_t D, const
     for (size_t c = 0; c < channels; c++) dweight[k * D + c] += sums[k][c];
 }
 
-KERNEL void kernel_depthwise_weight_gradient(size_t T, size_t D, size_t K, const float *restrict padded,
-                                             const float *restrict dy, float *restrict dweight) {
+KERNEL void kernel_depthwise_weight_gradient(size_t T, size_t D, size_t K, const float *restrict x,
+                                             const float *restrict dy, float *restrict padded,
+                                             float *restrict dweight) {
+  pad(T, D, K, x, padded);
   for (size_t c = 0; c < D; c += CHANNELS) {
     size_t channels = D - c < CHANNELS ? D - c : CHANNELS;
     for (size_t k = 0; k < K; k += TAPS) {

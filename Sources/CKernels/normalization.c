@@ -45,8 +45,8 @@ KERNEL void kernel_residual_norm(size_t N, size_t D, const float *restrict x, co
   }
 }
 
-KERNEL void kernel_norm(size_t N, size_t D, const float *restrict x, const float *restrict gamma,
-                        const float *restrict beta, float epsilon, float *restrict y, float *restrict xhat,
+KERNEL void kernel_norm(size_t N, size_t D, const float *x, const float *restrict gamma,
+                        const float *restrict beta, float epsilon, float *y, float *restrict xhat,
                         float *restrict rstd) {
   for (size_t n = 0; n < N; n++) {
     const float *xr = x + n * D;
@@ -58,6 +58,13 @@ KERNEL void kernel_norm(size_t N, size_t D, const float *restrict x, const float
     }
     rstd[n] = normalize_row(D, sum, gamma, beta, epsilon, h, y + n * D);
   }
+}
+
+KERNEL void kernel_scale_shift(size_t N, size_t D, const float *restrict gamma, const float *restrict beta,
+                               const float *restrict xhat, float *restrict y) {
+  for (size_t n = 0; n < N; n++)
+    SHORT_ROW
+    for (size_t i = 0; i < D; i++) y[n * D + i] = xhat[n * D + i] * gamma[i] + beta[i];
 }
 
 KERNEL void kernel_norm_backward(size_t N, size_t D, const float *restrict xhat, const float *restrict rstd,
@@ -108,18 +115,18 @@ KERNEL void kernel_bias_dropout_backward(size_t N, size_t D, const uint8_t *keep
   }
 }
 
-KERNEL void kernel_residual(size_t N, size_t D, const float *restrict x, const float *branch,
-                            const float *restrict bias, const uint8_t *keep, float scale, float factor, float *y) {
+KERNEL void kernel_add_branch(size_t N, size_t D, const float *restrict branch, const float *restrict bias,
+                              const uint8_t *restrict keep, float scale, float factor, float *restrict x) {
   for (size_t n = 0; n < N; n++) {
-    const float *xr = x + n * D, *br = branch + n * D;
-    float *out = y + n * D;
+    const float *br = branch + n * D;
+    float *out = x + n * D;
     if (keep) {
       const uint8_t *k = keep + n * D;
-      ELEMENTWISE
-      for (size_t i = 0; i < D; i++) out[i] = xr[i] + factor * ((br[i] + bias[i]) * ((float)k[i] * scale));
+      SHORT_ROW
+      for (size_t i = 0; i < D; i++) out[i] += factor * ((br[i] + bias[i]) * ((float)k[i] * scale));
     } else {
-      ELEMENTWISE
-      for (size_t i = 0; i < D; i++) out[i] = xr[i] + factor * (br[i] + bias[i]);
+      SHORT_ROW
+      for (size_t i = 0; i < D; i++) out[i] += factor * (br[i] + bias[i]);
     }
   }
 }

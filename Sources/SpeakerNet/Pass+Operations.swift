@@ -53,17 +53,15 @@ extension Pass {
     }
   }
 
-  /// `x + factor · dropout(branch + bias)`, in the branch's memory.
-  mutating func residual(
-    _ x_ND: Matrix, branch: Matrix, _ bias: Parameter, factor: Float = 1, probability: Float
-  ) -> Matrix {
+  /// `x += factor · dropout(branch + bias)`
+  mutating func addBranch(
+    _ branch: Matrix, _ bias: Parameter, factor: Float = 1, probability: Float, to x_ND: Matrix
+  ) {
     let keep = mask(x_ND.count, probability: probability)
     clock.measure(.dropout) {
-      kernel_residual(
-        x_ND.rows, x_ND.columns, x_ND.base, branch.base, self[bias].base, keep, 1 / (1 - probability), factor,
-        branch.base)
+      kernel_add_branch(
+        x_ND.rows, x_ND.columns, branch.base, self[bias].base, keep, 1 / (1 - probability), factor, x_ND.base)
     }
-    return branch
   }
 
   /// The branch's gradient, in memory of its own, from the sum's gradient; adds the bias's.
@@ -78,6 +76,13 @@ extension Pass {
         dbranch.base, gradient(of: bias).base)
     }
     return dbranch
+  }
+
+  /// Runs a part of a layer and gives back the memory it took, but for what it took of ``kept(_:_:)`` in training.
+  mutating func temporarily(_ body: (inout Pass) -> Void) {
+    let mark = arena.mark
+    body(&self)
+    arena.release(to: mark)
   }
 
   /// Runs a layer whose temporaries are not needed after it: in evaluation its memory is given back but for the

@@ -23,7 +23,7 @@ public struct Pass {
   public let globalSamples: Int
   /// What the pass is for.
   public let mode: Mode
-  /// Where activations lie.
+  /// Where temporaries and the activations between layers lie.
   public let arena: Arena
   /// Time by phase.
   public let clock: PhaseClock
@@ -31,6 +31,7 @@ public struct Pass {
   let state: ModelState
   let gradients: UnsafeMutablePointer<Float>?
   let tape: Tape
+  private let kept: Arena
   let batchSum: BatchSum?
   let dropoutStream: RandomStream?
   private let gradientWatch: GradientWatch?
@@ -60,9 +61,11 @@ public struct Pass {
     self.batchSum = batchSum
     self.gradientWatch = gradientWatch
     arena = workspace.arena
+    kept = workspace.kept
     tape = workspace.tape
     clock = workspace.clock
     arena.reset()
+    kept.reset()
     tape.reset()
   }
 
@@ -70,7 +73,7 @@ public struct Pass {
   ///
   /// The parts of a slice come in order, and their gradients are added up.
   mutating func part(_ range: Range<Int>, of slice: Int, _ body: (inout Pass) -> Void) {
-    let mark = arena.mark
+    let mark = arena.mark, keptMark = kept.mark
     samples = range.count
     firstSample = range.lowerBound
     isFirstPart = range.lowerBound == 0
@@ -78,6 +81,7 @@ public struct Pass {
     dropoutSite = 0
     body(&self)
     arena.release(to: mark)
+    kept.release(to: keptMark)
     samples = slice
   }
 
@@ -102,6 +106,11 @@ public struct Pass {
   /// A dense matrix with undefined content.
   public func matrix(_ rows: Int, _ columns: Int) -> Matrix { arena.matrix(rows, columns) }
 
+  /// The same for what is saved: ``temporarily(_:)`` leaves it alone, but in evaluation, where nothing is saved.
+  func kept(_ rows: Int, _ columns: Int) -> Matrix {
+    isTraining ? kept.matrix(rows, columns) : arena.matrix(rows, columns)
+  }
+
   /// A parameter's values.
   public subscript(parameter: Parameter) -> Matrix {
     Matrix(state.parameters + parameter.offset, rows: parameter.rows, columns: parameter.columns)
@@ -123,7 +132,7 @@ public struct Pass {
     if clock.isOn { clock.add(.exchange, from: start, to: monotonicNanoseconds()) }
   }
 
-  /// Keeps a matrix for the backward pass.
+  /// Keeps a matrix for the backward pass. Within ``temporarily(_:)`` it must be one of ``kept(_:_:)``.
   public func save(_ matrix: Matrix) {
     if isTraining { tape.push(matrix) }
   }
@@ -138,7 +147,7 @@ public struct Pass {
     guard var stream = dropoutStream, probability > 0 else { return nil }
     stream = stream.site(dropoutSite)
     dropoutSite += 1
-    let keep = arena.bytes(count)
+    let keep = kept.bytes(count)
     clock.measure(.dropout) {
       let each = count / max(1, samples)
       for sample in 0..<samples {

@@ -2,8 +2,10 @@ import TensorCore
 
 /// The memory one worker computes in, kept from step to step so that a step allocates nothing.
 public final class Workspace {
-  /// Activations.
+  /// Temporaries of a layer, and the activations between layers.
   public let arena = Arena()
+  /// Activations that the backward pass reads, apart from the temporaries: those can so be given back between.
+  let kept = Arena()
   /// What the backward pass needs.
   let tape = Tape()
   /// Time by phase.
@@ -11,6 +13,9 @@ public final class Workspace {
 
   /// An empty workspace.
   public init(clock: PhaseClock = PhaseClock(isOn: false)) { self.clock = clock }
+
+  /// The most bytes of activations that were in use.
+  public var highWater: Int { arena.highWater + kept.highWater }
 }
 
 /// Matrices and masks in the order in which they were saved: last in, first out.

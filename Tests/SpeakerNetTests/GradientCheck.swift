@@ -22,6 +22,24 @@ struct GradientCheck {
       self.backward = backward
     }
 
+    /// A part that adds to its input, in its memory.
+    init(
+      adding forward: @escaping (_ x: Matrix, inout Pass) -> Void,
+      backward: @escaping (_ dy: Matrix, inout Pass) -> Void
+    ) {
+      self.init(
+        forward: { x, pass in
+          let y = pass.matrix(x.rows, x.columns)
+          y.copy(from: x)
+          forward(y, &pass)
+          return y
+        },
+        backward: { dy, pass in
+          backward(dy, &pass)
+          return dy
+        })
+    }
+
     init(_ layer: some Layer) { self.init(forward: layer.forward, backward: layer.backward) }
   }
 

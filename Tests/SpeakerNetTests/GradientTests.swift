@@ -57,6 +57,7 @@ import Testing
           : Attention(separate: "attention", width: 8, heads: heads, dropout: dropout, in: &layout)
         return .init(
           forward: { x, pass in
+            pass.save(x)
             let y = attention.forward(x, &pass)
             pass.addBiasForTest(attention.outputBias, to: y)
             return y
@@ -92,7 +93,7 @@ import Testing
     expectRight(
       GradientCheck(inputs: 10) { layout in
         let gate = GatedLinearUnit(bias: hasBias ? layout.add("gate.bias", [10], .zeros) : nil)
-        return .init(forward: gate.forward, backward: gate.backward)
+        return .init(forward: gate.forward, backward: { gate.backward($0, &$1).dx_N2D })
       })
   }
 
@@ -103,14 +104,16 @@ import Testing
   @Test(arguments: [0, 0.25] as [Float]) func conformerFeedForward(dropout: Float) {
     expectRight(
       GradientCheck(inputs: 6) {
-        .init(ConformerFeedForward("ffn", width: 6, feedforward: 11, dropout: dropout, in: &$0))
+        let part = ConformerFeedForward("ffn", width: 6, feedforward: 11, dropout: dropout, in: &$0)
+        return .init(adding: part.forward, backward: part.backward)
       })
   }
 
   @Test(arguments: [0, 0.25] as [Float]) func conformerConvolution(dropout: Float) {
     expectRight(
       GradientCheck(samples: 3, inputs: 6) {
-        .init(ConformerConvolution("conv", width: 6, kernel: 5, dropout: dropout, in: &$0))
+        let part = ConformerConvolution("conv", width: 6, kernel: 5, dropout: dropout, in: &$0)
+        return .init(adding: part.forward, backward: part.backward)
       })
   }
 

@@ -68,17 +68,17 @@ void kernel_relu_dropout_backward(size_t N, size_t D, const float *y, float scal
 /// x += bias; y = x·σ(x) ∘ keep · scale
 void kernel_bias_silu_dropout(size_t N, size_t D, const float *bias, const uint8_t *keep, float scale, float *x,
                               float *y);
-/// dx from dy and the pre-activation x; dbias += column sums; dx may be dy.
+/// dx from dy and the pre-activation x, and y once more; dbias += column sums; dx may be dy.
 void kernel_silu_dropout_backward(size_t N, size_t D, const float *x, const uint8_t *keep, float scale,
-                                  const float *dy, float *dx, float *dbias);
-/// y = x·σ(x)
-void kernel_silu(size_t count, const float *x, float *y);
-/// dx from dy and x; dx may be dy.
-void kernel_silu_backward(size_t count, const float *x, const float *dy, float *dx);
+                                  const float *dy, float *dx, float *y, float *dbias);
+/// x = x·σ(x)
+void kernel_silu(size_t count, float *x);
+/// dx from dy and x, and x = x·σ(x) once more; dx may be dy.
+void kernel_silu_backward(size_t count, float *x, const float *dy, float *dx);
 /// x_N2D += bias_2D (NULL: none); y_ND = x[:, :D] ∘ σ(x[:, D:])
 void kernel_bias_glu(size_t N, size_t D, const float *bias, float *x, float *y);
-/// dx_N2D from dy_ND and x_N2D; dbias_2D += column sums (NULL: none).
-void kernel_glu_backward(size_t N, size_t D, const float *x, const float *dy, float *dx, float *dbias);
+/// dx_N2D from dy_ND and x_N2D, and y_ND once more; dbias_2D += column sums (NULL: none); y may be dy.
+void kernel_glu_backward(size_t N, size_t D, const float *x, const float *dy, float *dx, float *y, float *dbias);
 /// x = σ(x + bias)
 void kernel_bias_sigmoid(size_t N, size_t D, const float *bias, float *x);
 /// dx = dy·y·(1 - y); dbias += column sums; dx may be dy.
@@ -108,18 +108,20 @@ void kernel_cross_entropy(size_t N, size_t C, const float *logits, const int32_t
 void kernel_residual_norm(size_t N, size_t D, const float *x, const float *branch, const float *bias,
                           const uint8_t *keep, float scale, const float *gamma, const float *beta, float epsilon,
                           float *y, float *xhat, float *rstd);
-/// LayerNorm of x: xhat = (x - mean)·rstd, y = xhat ∘ gamma + beta.
+/// LayerNorm of x: xhat = (x - mean)·rstd, y = xhat ∘ gamma + beta; y may be x.
 void kernel_norm(size_t N, size_t D, const float *x, const float *gamma, const float *beta, float epsilon, float *y,
                  float *xhat, float *rstd);
+/// y = xhat ∘ gamma + beta
+void kernel_scale_shift(size_t N, size_t D, const float *gamma, const float *beta, const float *xhat, float *y);
 /// dx of LayerNorm; dgamma, dbeta += ; dx may be dy.
 void kernel_norm_backward(size_t N, size_t D, const float *xhat, const float *rstd, const float *gamma,
                           const float *dy, float *dx, float *dgamma, float *dbeta);
 /// dx = dy ∘ keep · scale · factor; dbias += column sums; dx may be dy.
 void kernel_bias_dropout_backward(size_t N, size_t D, const uint8_t *keep, float scale, const float *dy, float *dx,
                                   float *dbias);
-/// y = x + factor · ((branch + bias) ∘ keep · scale); y may be branch.
-void kernel_residual(size_t N, size_t D, const float *x, const float *branch, const float *bias,
-                     const uint8_t *keep, float scale, float factor, float *y);
+/// x += factor · ((branch + bias) ∘ keep · scale)
+void kernel_add_branch(size_t N, size_t D, const float *branch, const float *bias, const uint8_t *keep, float scale,
+                       float factor, float *x);
 
 /// Rows divided by their length (at least 1e-12): y = x / |x|; lengths_N = |x|.
 void kernel_normalize_rows(size_t N, size_t D, const float *x, float *y, float *lengths);
@@ -141,11 +143,11 @@ void kernel_batch_norm_backward(size_t N, size_t D, const float *xhat, const flo
 // ---- convolution.c
 
 /// Depthwise convolution over time, same padding. x_TD, weight_KD (tap-major), bias_D or NULL, K odd.
-/// padded has (T + K - 1)·D floats and afterwards holds x between zeros.
+/// padded is room for (T + K - 1)·D floats.
 void kernel_depthwise(size_t T, size_t D, size_t K, const float *x, const float *weight, const float *bias,
                       float *padded, float *y);
-/// dweight_KD += Σ_t dy[t] ∘ x[t + k - K/2], x given as the padded copy of the forward pass.
-void kernel_depthwise_weight_gradient(size_t T, size_t D, size_t K, const float *padded, const float *dy,
+/// dweight_KD += Σ_t dy[t] ∘ x[t + k - K/2]
+void kernel_depthwise_weight_gradient(size_t T, size_t D, size_t K, const float *x, const float *dy, float *padded,
                                       float *dweight);
 
 /// windows_T3D: row t holds x[t-1], x[t], x[t+1], zeros beyond the ends: what a convolution of width 3 multiplies.

@@ -3,7 +3,7 @@ import TensorCore
 
 /// The conformer's convolution module with its residual:
 /// `x + drop(pointwise(silu(batchNorm(depthwise(glu(pointwise(norm x)))))))`.
-package struct ConformerConvolution: Layer {
+package struct ConformerConvolution: Sendable {
   let norm: LayerNorm
   let pointwise1: Linear
   let gate: GatedLinearUnit
@@ -31,33 +31,31 @@ package struct ConformerConvolution: Layer {
     return Linear(weight: weight, bias: layout.add("\(name).bias", [outputs], .uniform(bound: bound)))
   }
 
-  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
-    let n_ND = norm.forward(x_ND, &pass)
-    pass.save(n_ND)
-    let gated_ND = gate.forward(pointwise1.product(n_ND, &pass), &pass)
-    let b_ND = batchNorm.forward(depthwise.forward(gated_ND, &pass), &pass)
-    let a_ND = pass.matrix(b_ND.rows, b_ND.columns)
-    pass.clock.measure(.activation) { kernel_silu(b_ND.count, b_ND.base, a_ND.base) }
-    pass.save(b_ND)
-    pass.save(a_ND)
-    let projected_ND = pointwise2.product(a_ND, &pass)
-    return pass.residual(x_ND, branch: projected_ND, pointwise2.bias!, probability: dropout)
+  /// `x` becomes the sum.
+  package func forward(addingTo x_ND: Matrix, _ pass: inout Pass) {
+    let gated_ND = gate.forward(pointwise1.keptProduct(norm.forward(x_ND, &pass), &pass), &pass)
+    let convolved_ND = pass.kept(x_ND.rows, x_ND.columns)
+    depthwise.convolve(gated_ND, into: convolved_ND, &pass)
+    let a_ND = batchNorm.forward(normalizing: convolved_ND, &pass)
+    pass.clock.measure(.activation) { kernel_silu(a_ND.count, a_ND.base) }
+    pass.addBranch(pointwise2.product(a_ND, &pass), pointwise2.bias!, probability: dropout, to: x_ND)
   }
 
-  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
-    let dprojected_ND = pass.branchGradient(dy_ND, pointwise2.bias!, probability: dropout)
-    let a_ND = pass.restore()
-    let b_ND = pass.restore()
+  /// `dx`, the gradient of the sum, becomes that of `x`.
+  package func backward(addingTo dx_ND: Matrix, _ pass: inout Pass) {
+    let dprojected_ND = pass.branchGradient(dx_ND, pointwise2.bias!, probability: dropout)
+    let da_ND = pointwise2.inputGradient(dprojected_ND, &pass)
+    let batchNormalized = Normalized(restoredFrom: pass)
+    let a_ND = batchNormalized.output(batchNorm.weight, batchNorm.bias, &pass)
+    pass.clock.measure(.activation) { kernel_silu_backward(a_ND.count, a_ND.base, da_ND.base, da_ND.base) }
     pointwise2.weightGradient(dprojected_ND, a_ND, &pass)
     pass.finishedGradients(from: pointwise2.weight)
-    let da_ND = pointwise2.inputGradient(dprojected_ND, &pass)
-    pass.clock.measure(.activation) { kernel_silu_backward(b_ND.count, b_ND.base, da_ND.base, da_ND.base) }
-    let dgated_ND = depthwise.backward(batchNorm.backward(da_ND, &pass), &pass)
-    let dpointwise_N2D = gate.backward(dgated_ND, &pass)
-    let n_ND = pass.restore()
-    pointwise1.weightGradient(dpointwise_N2D, n_ND, &pass)
-    let dx_ND = norm.backward(pointwise1.inputGradient(dpointwise_N2D, &pass), &pass)
-    pass.add(dy_ND, to: dx_ND)
-    return dx_ND
+    let dconvolved_ND = batchNorm.backward(da_ND, batchNormalized, &pass)
+    let dgated_ND = depthwise.inputGradient(dconvolved_ND, &pass)
+    let (dpointwise_N2D, gated_ND) = gate.backward(dgated_ND, &pass)
+    depthwise.parameterGradients(dconvolved_ND, gated_ND, &pass)
+    let normalized = Normalized(restoredFrom: pass)
+    pointwise1.weightGradient(dpointwise_N2D, normalized.output(norm.weight, norm.bias, &pass), &pass)
+    pass.add(norm.backward(pointwise1.inputGradient(dpointwise_N2D, &pass), normalized, pass), to: dx_ND)
   }
 }

@@ -28,27 +28,41 @@ package struct ConformerLayer: Layer {
   }
 
   package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
-    let h_ND = feedForward1.forward(x_ND, &pass)
-    let attended_ND = attention.forward(attentionNorm.forward(h_ND, &pass), &pass)
-    let residual_ND = pass.residual(h_ND, branch: attended_ND, attention.outputBias, probability: dropout)
-    let convolved_ND = convolution.forward(residual_ND, &pass)
-    return finalNorm.forward(feedForward2.forward(convolved_ND, &pass), &pass)
+    let y_ND = pass.matrix(x_ND.rows, x_ND.columns)
+    y_ND.copy(from: x_ND)
+    pass.temporarily { feedForward1.forward(addingTo: y_ND, &$0) }
+    pass.temporarily { attend(addingTo: y_ND, &$0) }
+    pass.temporarily { convolution.forward(addingTo: y_ND, &$0) }
+    pass.temporarily { feedForward2.forward(addingTo: y_ND, &$0) }
+    finalNorm.forward(y_ND, into: y_ND, &pass)
+    return y_ND
   }
 
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
-    let dconvolved_ND = feedForward2.backward(finalNorm.backward(dy_ND, &pass), &pass)
+    let dx_ND = finalNorm.backward(dy_ND, &pass)
+    pass.temporarily { feedForward2.backward(addingTo: dx_ND, &$0) }
     pass.finishedGradients(from: feedForward2.norm.weight)
-    let dresidual_ND = convolution.backward(dconvolved_ND, &pass)
+    pass.temporarily { convolution.backward(addingTo: dx_ND, &$0) }
     pass.finishedGradients(from: convolution.norm.weight)
-    let dattended_ND = pass.branchGradient(dresidual_ND, attention.outputBias, probability: dropout)
-    let dnorm_ND = pass.matrix(dy_ND.rows, dy_ND.columns)
-    dnorm_ND.clear()
-    attention.backward(dattended_ND, addingTo: dnorm_ND, &pass)
-    let dh_ND = attentionNorm.backward(dnorm_ND, &pass)
-    pass.add(dresidual_ND, to: dh_ND)
+    pass.temporarily { attendBackward(addingTo: dx_ND, &$0) }
     pass.finishedGradients(from: attentionNorm.weight)
-    let dx_ND = feedForward1.backward(dh_ND, &pass)
+    pass.temporarily { feedForward1.backward(addingTo: dx_ND, &$0) }
     pass.finishedGradients(from: feedForward1.norm.weight)
     return dx_ND
+  }
+
+  private func attend(addingTo x_ND: Matrix, _ pass: inout Pass) {
+    let attended_ND = attention.forward(attentionNorm.forward(x_ND, &pass), &pass)
+    pass.addBranch(attended_ND, attention.outputBias, probability: dropout, to: x_ND)
+  }
+
+  private func attendBackward(addingTo dx_ND: Matrix, _ pass: inout Pass) {
+    let dattended_ND = pass.branchGradient(dx_ND, attention.outputBias, probability: dropout)
+    let dqkv_N3D = attention.backward(dattended_ND, &pass)
+    let normalized = Normalized(restoredFrom: pass)
+    let n_ND = normalized.output(attentionNorm.weight, attentionNorm.bias, &pass)
+    attention.projectionGradients(dqkv_N3D, n_ND, &pass)
+    let dn_ND = attention.projection.inputGradient(dqkv_N3D, &pass)
+    pass.add(attentionNorm.backward(dn_ND, normalized, pass), to: dx_ND)
   }
 }

@@ -31,6 +31,7 @@ package struct ConvTransformerLayer: Layer {
   }
 
   package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    pass.save(x_ND)
     let attended_ND = attention.forward(x_ND, &pass)
     let h_ND = norm1.addingForward(x_ND, branch: attended_ND, attention.outputBias, probability: 0, &pass)
     let fed_ND = hiddenForward(feedForward1, feedForward2, h_ND, &pass)
@@ -46,7 +47,8 @@ package struct ConvTransformerLayer: Layer {
     pass.dropoutBackward(dy_ND, probability: dropout)
     let (dr_ND, dbranch_ND) = norm3.addingBackward(dy_ND, linear2.bias!, probability: 0, &pass)
     let dgated_ND = hiddenBackward(linear1, linear2, dbranch_ND, &pass)
-    pass.add(convolution.backward(gate.backward(dgated_ND, &pass), &pass), to: dr_ND)
+    let dconvolved_N2D = gate.backward(dgated_ND, &pass).dx_N2D
+    pass.add(convolution.backward(dconvolved_N2D, &pass), to: dr_ND)
     pass.finishedGradients(from: convolution.weight)
     let (dh_ND, dfed_ND) = norm2.addingBackward(dr_ND, feedForward2.bias!, probability: dropout, &pass)
     pass.add(hiddenBackward(feedForward1, feedForward2, dfed_ND, &pass), to: dh_ND)

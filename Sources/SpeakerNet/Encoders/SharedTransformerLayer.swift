@@ -24,6 +24,7 @@ package struct SharedTransformerLayer: Layer {
   }
 
   package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    pass.save(x_ND)
     let attended_ND = attention.forward(x_ND, &pass)
     let h_ND = norm1.addingForward(x_ND, branch: attended_ND, attention.outputBias, probability: 0, &pass)
     pass.dropout(h_ND, probability: dropout)

@@ -63,13 +63,12 @@ package struct Attention: Sendable {
 
   private var temperature: Float { 1 / Float(headWidth).squareRoot() }
 
-  /// The attention's output before its bias.
+  /// The attention's output before its bias. The input is for the caller to save.
   package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
-    let qkv_N3D = projection.product(x_ND, &pass)
+    let qkv_N3D = projection.keptProduct(x_ND, &pass)
     if let bias = projection.bias { pass.addBias(bias, to: qkv_N3D) }
-    let context_ND = pass.matrix(x_ND.rows, x_ND.columns)
+    let context_ND = pass.kept(x_ND.rows, x_ND.columns)
     if pass.isTraining {
-      pass.save(x_ND)
       pass.save(qkv_N3D)
       attend(qkv_N3D, context_ND, &pass)
       pass.save(context_ND)
@@ -79,9 +78,17 @@ package struct Attention: Sendable {
     return output.product(context_ND, &pass)
   }
 
-  /// The input's gradient is added to `dx`; `dy` is the gradient of what ``forward(_:_:)`` returned. The output
-  /// bias's gradient, and those of all parameters registered later, are final by now.
+  /// For an input that was saved just before ``forward(_:_:)``: its gradient is added to `dx`; `dy` is the gradient
+  /// of what `forward` returned. The output bias's gradient, and those of all parameters registered later, are final
+  /// by now.
   package func backward(_ dy_ND: Matrix, addingTo dx_ND: Matrix, _ pass: inout Pass) {
+    let dqkv_N3D = backward(dy_ND, &pass)
+    projectionGradients(dqkv_N3D, pass.restore(), &pass)
+    projection.addInputGradient(dqkv_N3D, to: dx_ND, &pass)
+  }
+
+  /// The gradient of queries, keys and values.
+  func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let context_ND = pass.restore()
     output.weightGradient(dy_ND, context_ND, &pass)
     pass.finishedGradients(from: output.weight)
@@ -89,19 +96,22 @@ package struct Attention: Sendable {
     let weights = pass.restore()
     let keep = pass.restoreMask(probability: dropout)
     let qkv_N3D = pass.restore()
-    let x_ND = pass.restore()
     let dqkv_N3D = pass.matrix(qkv_N3D.rows, qkv_N3D.columns)
     attendBackward(dcontext_ND, weights, keep, qkv_N3D, dqkv_N3D, &pass)
+    return dqkv_N3D
+  }
+
+  /// The gradients of the packed projection, from that of its output and its input.
+  func projectionGradients(_ dqkv_N3D: Matrix, _ x_ND: Matrix, _ pass: inout Pass) {
     if let bias = projection.bias { pass.addBiasGradient(of: bias, from: dqkv_N3D) }
     projection.weightGradient(dqkv_N3D, x_ND, &pass)
     pass.finishedGradients(from: projection.weight)
-    projection.addInputGradient(dqkv_N3D, to: dx_ND, &pass)
   }
 
   /// Training: the weights of all heads are kept, [B·H·T, T].
   private func attend(_ qkv: Matrix, _ context: Matrix, _ pass: inout Pass) {
     let T = pass.frames
-    let weights = pass.matrix(pass.samples * heads * T, T)
+    let weights = pass.kept(pass.samples * heads * T, T)
     let keep = pass.mask(weights.count, probability: dropout)
     let dropped_TT = pass.matrix(T, T)
     for sample in 0..<pass.samples {

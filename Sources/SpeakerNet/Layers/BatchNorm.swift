@@ -22,9 +22,16 @@ package struct BatchNorm: Layer {
   }
 
   package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    let xhat_ND = pass.kept(x_ND.rows, x_ND.columns)
+    xhat_ND.copy(from: x_ND)
+    return forward(normalizing: xhat_ND, &pass)
+  }
+
+  /// ``forward(_:_:)`` for an input in kept memory, which is used up.
+  func forward(normalizing x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let D = x_ND.columns
     let mean_D = pass.matrix(1, D)
-    let rstd_D = pass.matrix(1, D)
+    let rstd_D = pass.kept(1, D)
     if pass.isTraining {
       batchStatistics(of: x_ND, mean_D, rstd_D, &pass)
     } else {
@@ -32,22 +39,24 @@ package struct BatchNorm: Layer {
       let variance_D = pass.state.statistics + variance.offset
       for i in 0..<D { rstd_D.base[i] = 1 / (variance_D[i] + Self.epsilon).squareRoot() }
     }
-    let xhat_ND = pass.matrix(x_ND.rows, D)
     let y_ND = pass.matrix(x_ND.rows, D)
     pass.clock.measure(.normalization) {
       kernel_batch_norm(
-        x_ND.rows, D, mean_D.base, rstd_D.base, pass[weight].base, pass[bias].base, x_ND.base, xhat_ND.base,
+        x_ND.rows, D, mean_D.base, rstd_D.base, pass[weight].base, pass[bias].base, x_ND.base, x_ND.base,
         y_ND.base)
     }
-    pass.save(xhat_ND)
-    pass.save(rstd_D)
+    Normalized(xhat_ND: x_ND, rstd: rstd_D).save(pass)
     return y_ND
   }
 
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    backward(dy_ND, Normalized(restoredFrom: pass), &pass)
+  }
+
+  /// ``backward(_:_:)`` where the caller has restored what was saved, in dy's memory.
+  func backward(_ dy_ND: Matrix, _ normalized: Normalized, _ pass: inout Pass) -> Matrix {
     let D = dy_ND.columns
-    let rstd_D = pass.restore()
-    let xhat_ND = pass.restore()
+    let xhat_ND = normalized.xhat_ND
     // Row 0: Σ dy∘xhat, row 1: Σ dy; of this slice for the parameters, of the whole batch for the input.
     let sums_2D = pass.matrix(2, D)
     sums_2D.clear()
@@ -61,7 +70,7 @@ package struct BatchNorm: Layer {
     pass.clock.measure(.normalization) {
       kernel_scale(2 * D, 1 / Float(globalRows(dy_ND, pass)), sums_2D.base, sums_2D.base)
       kernel_batch_norm_backward(
-        dy_ND.rows, D, xhat_ND.base, rstd_D.base, pass[weight].base, sums_2D.base + D, sums_2D.base,
+        dy_ND.rows, D, xhat_ND.base, normalized.rstd.base, pass[weight].base, sums_2D.base + D, sums_2D.base,
         dy_ND.base,
         dy_ND.base)
     }

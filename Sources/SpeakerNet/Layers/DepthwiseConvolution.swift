@@ -18,47 +18,62 @@ package struct DepthwiseConvolution: Layer {
   }
 
   package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
-    let T = pass.frames, D = x_ND.columns
-    let y_ND = pass.matrix(x_ND.rows, D)
-    // One padded copy a sample, kept: the weight's gradient reads it.
-    let padded = pass.matrix(pass.samples * (T + kernel - 1), D)
-    let weight_KD = transposedWeight(&pass)
-    pass.clock.measure(.convolution) {
-      for sample in 0..<pass.samples {
-        kernel_depthwise(
-          T, D, kernel, x_ND.base + sample * T * D, weight_KD.base, pass[bias].base,
-          padded.base + sample * (T + kernel - 1) * D, y_ND.base + sample * T * D)
-      }
-    }
-    pass.save(padded)
+    let y_ND = pass.matrix(x_ND.rows, x_ND.columns)
+    convolve(x_ND, into: y_ND, &pass)
+    pass.save(x_ND)
     return y_ND
   }
 
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
-    let T = pass.frames, D = dy_ND.columns
-    let padded = pass.restore()
-    pass.addBiasGradient(of: bias, from: dy_ND)
-    let dweight_KD = pass.matrix(kernel, D)
-    dweight_KD.clear()
-    let flipped_KD = pass.matrix(kernel, D)
-    let weight_KD = transposedWeight(&pass)
+    let x_ND = pass.restore()
+    parameterGradients(dy_ND, x_ND, &pass)
+    return inputGradient(dy_ND, &pass)
+  }
+
+  /// The output for x; saves nothing.
+  func convolve(_ x_ND: Matrix, into y_ND: Matrix, _ pass: inout Pass) {
+    correlate(x_ND, transposedWeight(&pass), pass[bias].base, into: y_ND, &pass)
+  }
+
+  func inputGradient(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    // The gradient of a correlation is the correlation with the reversed filter.
+    let weight_KD = transposedWeight(&pass), flipped_KD = pass.matrix(kernel, weight.rows)
     for k in 0..<kernel { flipped_KD.rows(k..<k + 1).copy(from: weight_KD.rows(kernel - 1 - k..<kernel - k)) }
-    let dx_ND = pass.matrix(dy_ND.rows, D)
-    let scratch = pass.matrix(T + kernel - 1, D)
-    let dweight_DK = pass.matrix(D, kernel)
+    let dx_ND = pass.matrix(dy_ND.rows, dy_ND.columns)
+    correlate(dy_ND, flipped_KD, nil, into: dx_ND, &pass)
+    return dx_ND
+  }
+
+  func parameterGradients(_ dy_ND: Matrix, _ x_ND: Matrix, _ pass: inout Pass) {
+    let T = pass.frames, D = dy_ND.columns
+    pass.addBiasGradient(of: bias, from: dy_ND)
+    let dweight_KD = pass.matrix(kernel, D), dweight_DK = pass.matrix(D, kernel)
+    dweight_KD.clear()
+    let padded = pass.matrix(T + kernel - 1, D)
     pass.clock.measure(.convolution) {
       for sample in 0..<pass.samples {
-        let dy = dy_ND.base + sample * T * D
         kernel_depthwise_weight_gradient(
-          T, D, kernel, padded.base + sample * (T + kernel - 1) * D, dy, dweight_KD.base)
-        // The gradient of a correlation is the correlation with the reversed filter.
-        kernel_depthwise(T, D, kernel, dy, flipped_KD.base, nil, scratch.base, dx_ND.base + sample * T * D)
+          T, D, kernel, x_ND.base + sample * T * D, dy_ND.base + sample * T * D, padded.base, dweight_KD.base)
       }
       kernel_transpose(kernel, D, dweight_KD.base, dweight_DK.base)
     }
     let gradient = pass.gradient(of: weight)
     if pass.isAccumulating { pass.add(dweight_DK, to: gradient) } else { gradient.copy(from: dweight_DK) }
-    return dx_ND
+  }
+
+  private func correlate(
+    _ x_ND: Matrix, _ weight_KD: Matrix, _ bias_D: UnsafePointer<Float>?, into y_ND: Matrix,
+    _ pass: inout Pass
+  ) {
+    let T = pass.frames, D = x_ND.columns
+    let padded = pass.matrix(T + kernel - 1, D)
+    pass.clock.measure(.convolution) {
+      for sample in 0..<pass.samples {
+        kernel_depthwise(
+          T, D, kernel, x_ND.base + sample * T * D, weight_KD.base, bias_D, padded.base,
+          y_ND.base + sample * T * D)
+      }
+    }
   }
 
   /// Tap-major, so that neighbouring channels lie together as they do in the frames.

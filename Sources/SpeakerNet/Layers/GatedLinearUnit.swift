@@ -19,14 +19,15 @@ package struct GatedLinearUnit: Sendable {
     return y_ND
   }
 
-  /// The gradient before the bias, [N, 2D].
-  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
+  /// The gradient before the bias, [N, 2D], and the output once more, in dy's memory, so that nobody need keep it.
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> (dx_N2D: Matrix, y_ND: Matrix) {
     let x_N2D = pass.restore()
     let dx_N2D = pass.matrix(x_N2D.rows, x_N2D.columns)
     let dbias_2D = bias.map { pass.gradient(of: $0).base }
     pass.clock.measure(.activation) {
-      kernel_glu_backward(dy_ND.rows, dy_ND.columns, x_N2D.base, dy_ND.base, dx_N2D.base, dbias_2D)
+      kernel_glu_backward(
+        dy_ND.rows, dy_ND.columns, x_N2D.base, dy_ND.base, dx_N2D.base, dy_ND.base, dbias_2D)
     }
-    return dx_N2D
+    return (dx_N2D, dy_ND)
   }
 }

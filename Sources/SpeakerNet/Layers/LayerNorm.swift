@@ -16,25 +16,32 @@ package struct LayerNorm: Layer {
 
   package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let y_ND = pass.matrix(x_ND.rows, x_ND.columns)
-    let xhat_ND = pass.matrix(x_ND.rows, x_ND.columns)
-    let rstd_N = pass.matrix(1, x_ND.rows)
-    pass.clock.measure(.normalization) {
-      kernel_norm(
-        x_ND.rows, x_ND.columns, x_ND.base, pass[weight].base, pass[bias].base, Self.epsilon, y_ND.base,
-        xhat_ND.base, rstd_N.base)
-    }
-    pass.save(xhat_ND)
-    pass.save(rstd_N)
+    forward(x_ND, into: y_ND, &pass)
     return y_ND
   }
 
+  /// ``forward(_:_:)`` into given memory, which may be x's.
+  func forward(_ x_ND: Matrix, into y_ND: Matrix, _ pass: inout Pass) {
+    let normalized = Normalized(
+      xhat_ND: pass.kept(x_ND.rows, x_ND.columns), rstd: pass.kept(1, x_ND.rows))
+    pass.clock.measure(.normalization) {
+      kernel_norm(
+        x_ND.rows, x_ND.columns, x_ND.base, pass[weight].base, pass[bias].base, Self.epsilon, y_ND.base,
+        normalized.xhat_ND.base, normalized.rstd.base)
+    }
+    normalized.save(pass)
+  }
+
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
-    let rstd_N = pass.restore()
-    let xhat_ND = pass.restore()
+    backward(dy_ND, Normalized(restoredFrom: pass), pass)
+  }
+
+  /// ``backward(_:_:)`` where the caller has restored what was saved, in dy's memory.
+  func backward(_ dy_ND: Matrix, _ normalized: Normalized, _ pass: Pass) -> Matrix {
     pass.clock.measure(.normalization) {
       kernel_norm_backward(
-        dy_ND.rows, dy_ND.columns, xhat_ND.base, rstd_N.base, pass[weight].base, dy_ND.base, dy_ND.base,
-        pass.gradient(of: weight).base, pass.gradient(of: bias).base)
+        dy_ND.rows, dy_ND.columns, normalized.xhat_ND.base, normalized.rstd.base, pass[weight].base,
+        dy_ND.base, dy_ND.base, pass.gradient(of: weight).base, pass.gradient(of: bias).base)
     }
     return dy_ND
   }
@@ -51,8 +58,7 @@ package struct LayerNorm: Layer {
         x_ND.rows, x_ND.columns, x_ND.base, branch.base, pass[branchBias].base, keep, 1 / (1 - probability),
         pass[weight].base, pass[bias].base, Self.epsilon, y_ND.base, branch.base, rstd_N.base)
     }
-    pass.save(branch)
-    pass.save(rstd_N)
+    Normalized(xhat_ND: branch, rstd: rstd_N).save(pass)
     return y_ND
   }
 

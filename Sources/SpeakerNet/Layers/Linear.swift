@@ -42,7 +42,15 @@ package struct Linear: Layer {
 
   /// `x · weightᵀ`, without the bias; saves nothing.
   func product(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
-    let y_NO = pass.matrix(x_NI.rows, weight.rows)
+    product(x_NI, into: pass.matrix(x_NI.rows, weight.rows), pass)
+  }
+
+  /// The same, to be kept for the backward pass.
+  func keptProduct(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
+    product(x_NI, into: pass.kept(x_NI.rows, weight.rows), pass)
+  }
+
+  private func product(_ x_NI: Matrix, into y_NO: Matrix, _ pass: Pass) -> Matrix {
     pass.clock.measure(.products) { multiply(x_NI, transposed: pass[weight], into: y_NO) }
     return y_NO
   }

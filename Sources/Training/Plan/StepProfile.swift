@@ -51,6 +51,6 @@ extension StepProfile {
       buckets: buckets.ranges.map(\.count), batchSums: bench.batchSums, optimizerSeconds: costs.optimizer,
       additionSeconds: costs.addition, parameters: model.layout.count,
       statistics: model.layout.statisticsCount,
-      activationBytes: bench.workspace.arena.highWater)
+      activationBytes: bench.workspace.highWater)
   }
 }

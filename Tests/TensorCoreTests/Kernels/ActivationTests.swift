@@ -30,8 +30,11 @@ import Testing
       expect(kept, "pre-activation") { shifted($0) }
       expect(y, "silu") { shifted($0) * sigmoid(shifted($0)) * factor($0) }
 
-      let dx = dy.copy(), dbias = Floats(random: D, 4), before = dbias.copy()
-      kernel_silu_dropout_backward(N, D, kept.start, keep, 1.25, dx.start, dx.start, dbias.start)
+      let dx = dy.copy(), again = Floats(count: N * D)
+      let dbias = Floats(random: D, 4), before = dbias.copy()
+      kernel_silu_dropout_backward(
+        N, D, kept.start, keep, 1.25, dx.start, dx.start, again.start, dbias.start)
+      expect(again, "silu once more") { shifted($0) * sigmoid(shifted($0)) * factor($0) }
       let expected = { (i: Int) in
         let s = sigmoid(shifted(i))
         return dy[i] * factor(i) * s * (1 + shifted(i) * (1 - s))
@@ -39,10 +42,11 @@ import Testing
       expect(dx, "silu backward", is: expected)
       expectColumnSums(dbias, before, N, D, expected)
     }
-    let y = Floats(count: N * D), dx = dy.copy()
-    kernel_silu(N * D, x.start, y.start)
+    let y = x.copy(), again = x.copy(), dx = dy.copy()
+    kernel_silu(N * D, y.start)
     expect(y, "silu") { x[$0] * sigmoid(x[$0]) }
-    kernel_silu_backward(N * D, x.start, dx.start, dx.start)
+    kernel_silu_backward(N * D, again.start, dx.start, dx.start)
+    expect(again, "silu once more") { x[$0] * sigmoid(x[$0]) }
     expect(dx, "silu backward") { dy[$0] * sigmoid(x[$0]) * (1 + x[$0] * (1 - sigmoid(x[$0]))) }
   }
 
@@ -57,8 +61,11 @@ import Testing
       expect(kept, "glu keeps its bias") { part($0 / (2 * D), $0 % (2 * D)) }
       expect(y, "glu") { part($0 / D, $0 % D) * sigmoid(part($0 / D, D + $0 % D)) }
 
-      let dx = Floats(count: 2 * N * D), dbias = Floats(random: 2 * D, 4), before = dbias.copy()
-      kernel_glu_backward(N, D, kept.start, dy.start, dx.start, hasBias ? dbias.start : nil)
+      let dx = Floats(count: 2 * N * D), again = dy.copy()
+      let dbias = Floats(random: 2 * D, 4), before = dbias.copy()
+      kernel_glu_backward(
+        N, D, kept.start, again.start, dx.start, again.start, hasBias ? dbias.start : nil)
+      expect(again, "glu once more") { part($0 / D, $0 % D) * sigmoid(part($0 / D, D + $0 % D)) }
       let expected = { (i: Int) in
         let n = i / (2 * D), column = i % (2 * D)
         let s = sigmoid(part(n, column < D ? column + D : column))
@@ -99,10 +106,10 @@ import Testing
     }
     let zero = Floats([0])
     for value in values {
-      let s = Floats([value]), t = Floats([value]), u = Floats(count: 1)
+      let s = Floats([value]), t = Floats([value]), u = Floats([value])
       kernel_bias_sigmoid(1, 1, zero.start, s.start)
       kernel_bias_tanh(1, 1, zero.start, t.start)
-      kernel_silu(1, Floats([value]).start, u.start)
+      kernel_silu(1, u.start)
       let x = Double(value)
       let tanh = x.magnitude < 1e-4 ? x : 2 * sigmoid(2 * x) - 1
       #expect(abs(s[0] - sigmoid(x)) <= 3e-7 * sigmoid(x) + 1e-37, "sigmoid \(value)")

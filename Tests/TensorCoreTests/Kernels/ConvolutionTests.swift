@@ -19,7 +19,7 @@ import Testing
       }
       expect(padded, "padded", tolerance: 0) { at($0 / D - K / 2, $0 % D) }
       let dy = Floats(random: T * D, 4), dweight = weight.copy()
-      kernel_depthwise_weight_gradient(T, D, K, padded.start, dy.start, dweight.start)
+      kernel_depthwise_weight_gradient(T, D, K, x.start, dy.start, padded.start, dweight.start)
       expect(dweight, "depthwise weight gradient, K \(K)", tolerance: 1e-5) { i in
         let k = i / D, c = i % D
         return (0..<T).reduce(weight[i]) { $0 + dy[$1 * D + c] * at($1 + k - K / 2, c) }

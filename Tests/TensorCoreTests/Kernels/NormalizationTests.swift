@@ -21,6 +21,13 @@ import Testing
     expect(xhat, "xhat", tolerance: 5e-6) { rows[$0 / D].xhat[$0 % D] }
     expect(rstd, "rstd", tolerance: 5e-6) { rows[$0].rstd }
     expect(y, "norm", tolerance: 5e-6) { rows[$0 / D].xhat[$0 % D] * gamma[$0 % D] + beta[$0 % D] }
+    let again = Floats(count: N * D)
+    kernel_scale_shift(N, D, gamma.start, beta.start, xhat.start, again.start)
+    #expect(again.values == y.values, "the output once more")
+    let inPlace = x.copy()
+    kernel_norm(
+      N, D, inPlace.start, gamma.start, beta.start, Self.epsilon, inPlace.start, xhat.start, rstd.start)
+    #expect(inPlace.values == y.values, "in place")
     backward(N, D, xhat, rstd, gamma)
   }
 
@@ -72,9 +79,9 @@ import Testing
       expect(y, "residual norm", tolerance: 1e-5) {
         rows[$0 / D].xhat[$0 % D] * gamma[$0 % D] + beta[$0 % D]
       }
-      let sum = branch.copy()
-      kernel_residual(N, D, x.start, sum.start, bias.start, keep, 1.25, 0.5, sum.start)
-      expect(sum, "residual") { x[$0] + 0.5 * added($0) }
+      let sum = x.copy()
+      kernel_add_branch(N, D, branch.start, bias.start, keep, 1.25, 0.5, sum.start)
+      expect(sum, "branch added") { x[$0] + 0.5 * added($0) }
 
       let dx = Floats(count: N * D), dbias = bias.copy()
       kernel_bias_dropout_backward(N, D, keep, 1.25, x.start, dx.start, dbias.start)
