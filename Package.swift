@@ -32,7 +32,7 @@ let package = Package(
     .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
     .target(
       name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Threads"]),
-    .target(name: "Collectives", dependencies: ["Diagnostics", "Threads"]),
+    .target(name: "Collectives", dependencies: ["CKernels", "Diagnostics", "Threads"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
     .target(name: "SpeakerNet", dependencies: ["CKernels", "TensorCore", "Diagnostics"]),

@@ -44,7 +44,7 @@ final class HalfExchange {
   private static func packed(_ counts: UnsafePointer<Int32>, _ ranks: Int) -> ([Int], [Int]) {
     var offset = 0
     var offsets: [Int] = []
-    let room = (0..<ranks).map { (Int(counts[$0]) + 1) / 2 }
+    let room = (0..<ranks).map { BFloat16.room(for: Int(counts[$0])) }
     for count in room {
       offsets.append(offset)
       offset += count

@@ -58,6 +58,16 @@ void kernel_add_bias(size_t N, size_t D, const float *bias, float *x);
 /// sums_D += the sum of the rows of x_ND
 void kernel_column_sums(size_t N, size_t D, const float *x, float *sums);
 
+// ---- bfloat16.c
+
+/// x rounded to the nearest bfloat16, ties to even; infinities and NaN stay.
+void kernel_bfloat16_round(size_t count, float *x);
+/// sum = x + y, rounded so; sum may be x or y.
+void kernel_bfloat16_add(size_t count, const float *x, const float *y, float *sum);
+/// The upper halves of x, which are bfloat16 numbers already; and back.
+void kernel_bfloat16_pack(size_t count, const float *x, uint16_t *halves);
+void kernel_bfloat16_unpack(size_t count, const uint16_t *halves, float *x);
+
 // ---- activation.c
 
 /// x = relu(x + bias) ∘ keep · scale
