@@ -40,12 +40,14 @@ CORES = 2
 class PyTorch:
     """One or two PyTorch processes that measure on demand."""
 
-    def __init__(self, config, data, ranks):
+    def __init__(self, config, data, ranks, mkl=None):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         environment = clean_environment() | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         environment["GLOO_SOCKET_IFNAME"] = "lo"
+        if mkl:
+            environment["MKL_ENABLE_INSTRUCTIONS"] = mkl.upper()
         script = pathlib.Path(__file__).with_name("measure.py")
         command = [sys.executable, str(script), "--config", str(config), "--data", str(data)]
         command += ["--threads", str(CORES // ranks), "--ranks", str(ranks)]
@@ -116,14 +118,14 @@ def clean_environment():
 
 
 def compare(name, options):
-    """All figures of one recipe: {(what, contender): [rates]}, {contender: peak MiB}, product peaks."""
+    """All figures of one recipe: {(what, contender): [rates]}, {contender: peak MiB}, this program's steps."""
     config = configuration.shipped()[name]
-    rates, memory, peaks = {}, {}, []
+    rates, memory, steps = {}, {}, []
     with contextlib.ExitStack() as stack:
         contenders = {
-            "eager": PyTorch(config, options.data, 1),
+            "eager": PyTorch(config, options.data, 1, options.mkl),
             "threads": Program(options.program, config, options.packed, 1),
-            "ddp": PyTorch(config, options.data, CORES),
+            "ddp": PyTorch(config, options.data, CORES, options.mkl),
             "ranks": Program(options.program, config, options.packed, CORES),
         }
         for contender in contenders.values():
@@ -136,18 +138,19 @@ def compare(name, options):
                     if what == "train":
                         memory[key] = max(peak, memory.get(key, 0))
                         if key == "threads":
-                            peaks.append(contender.last["gflop_per_s"] / contender.last["gemm_peak_gflop_per_s"])
+                            steps.append(contender.last)
             print(f"{name}: a round done", file=sys.stderr, flush=True)
-    return rates, memory, peaks
+    return rates, memory, steps
 
 
 def row(name, what, figures):
-    rates, memory, peaks = figures
+    rates, memory, steps = figures
     median = {key: statistics.median(rates[what, key]) for key in ("eager", "ddp", "threads", "ranks")}
     pytorch, ours = max(median["eager"], median["ddp"]), max(median["threads"], median["ranks"])
     cells = [name] + [number(median[key]) for key in ("eager", "ddp", "threads", "ranks")]
     cells += [f"**{ours / pytorch:.2f}**"]
     if what == "train":
+        peaks = [step["gflop_per_s"] / step["gemm_peak_gflop_per_s"] for step in steps]
         cells += [f"{100 * statistics.median(peaks):.0f} %"]
         cells += [f"{memory['eager']:.0f}", f"{memory['threads']:.0f}", f"{memory['ranks']:.0f}"]
     return "| " + " | ".join(cells) + " |"
@@ -170,6 +173,34 @@ def table(what, results):
     header = HEADER + (MEMORY if what == "train" else [])
     lines = [f"### {TITLES[what]}", "", "| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     return "\n".join(lines + [row(name, what, figures) for name, figures in results.items()])
+
+
+# Columns of the breakdown, and the phases of `bench step` that each holds.
+PHASES = {
+    "products": ["products"],
+    "dropout": ["dropout"],
+    "softmax": ["softmax"],
+    "normalization": ["normalization"],
+    "activation": ["activation"],
+    "convolution": ["convolution"],
+    "exchange, optimizer, data": ["exchange", "optimizer", "data"],
+    "other": ["other"],
+    "idle": ["idle"],
+}
+
+
+def breakdown(results):
+    """Where this program's step goes with two threads, in its fastest round."""
+    header = ["recipe", *PHASES, "ms a step"]
+    lines = ["### Where the time of a step goes, two threads", "", "| " + " | ".join(header) + " |"]
+    lines.append("|---" * len(header) + "|")
+    for name, (_, _, steps) in results.items():
+        fastest = max(steps, key=lambda step: step["steps_per_s"])
+        whole = 1 / fastest["steps_per_s"]
+        shares = [sum(fastest["phases"].get(phase, 0) for phase in group) / whole for group in PHASES.values()]
+        cells = [f"{100 * share:.1f} %" if share > 0 else "–" for share in shares]
+        lines.append("| " + " | ".join([name, *cells, number(1000 * whole)]) + " |")
+    return "\n".join(lines)
 
 
 def machine():
@@ -198,6 +229,7 @@ def main():
     parser.add_argument("--what", help="of train, validate and infer, separated by commas", default="train,validate,infer")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
+    parser.add_argument("--mkl", choices=["avx2"], help="hold PyTorch's products to what MKL uses on AMD's processors")
     options = parser.parse_args()
     recipes = ["003-sample"] if options.quick else options.recipes.split(",")
     options.what = options.what.split(",")
@@ -208,9 +240,14 @@ def main():
     results = {name: compare(name, options) for name in recipes}
     print(machine())
     print(f"Medians of {options.rounds} interleaved rounds of about {options.seconds:g} s each.")
+    if options.mkl:
+        print("PyTorch's MKL is held to AVX2, as it is on AMD's processors.")
     for what in options.what:
         print()
         print(table(what, results))
+    if "train" in options.what:
+        print()
+        print(breakdown(results))
 
 
 if __name__ == "__main__":
