@@ -9,6 +9,8 @@
 _Static_assert(sizeof(MPI_Request) <= sizeof(cmpi_request), "an MPI_Request does not fit");
 
 static MPI_Comm group = MPI_COMM_NULL;
+// The same ranks once more: what is started in one communicator has no order with what is started in another.
+static MPI_Comm eager = MPI_COMM_NULL;
 static MPI_Comm heartbeats = MPI_COMM_NULL;
 
 // Word 0 stands for MPI_REQUEST_NULL, which is the address of an object in Open MPI.
@@ -48,16 +50,16 @@ int cmpi_init(int *serialized, int *multiple) {
   if (group != MPI_COMM_NULL) return MPI_SUCCESS;
   int code = MPI_Comm_dup(MPI_COMM_WORLD, &group);
   if (code != MPI_SUCCESS) return code;
-  return MPI_Comm_set_errhandler(group, MPI_ERRORS_RETURN);
+  code = MPI_Comm_set_errhandler(group, MPI_ERRORS_RETURN);
+  if (code != MPI_SUCCESS) return code;
+  return MPI_Comm_dup(group, &eager);
 }
 
 int cmpi_finalize(void) {
-  if (heartbeats != MPI_COMM_NULL) {
-    int code = MPI_Comm_free(&heartbeats);
-    if (code != MPI_SUCCESS) return code;
-  }
-  if (group != MPI_COMM_NULL) {
-    int code = MPI_Comm_free(&group);
+  MPI_Comm *all[] = {&heartbeats, &eager, &group};
+  for (size_t index = 0; index < sizeof all / sizeof *all; index++) {
+    if (*all[index] == MPI_COMM_NULL) continue;
+    int code = MPI_Comm_free(all[index]);
     if (code != MPI_SUCCESS) return code;
   }
   return MPI_Finalize();
@@ -124,9 +126,10 @@ int cmpi_start_all_to_all(const float *send, const int *send_counts, const int *
   return code;
 }
 
-int cmpi_start_all_gather(float *values, const int *counts, const int *offsets, cmpi_request *request) {
+int cmpi_start_all_gather(float *values, const int *counts, const int *offsets, int is_eager, cmpi_request *request) {
   MPI_Request started = MPI_REQUEST_NULL;
-  int code = MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, counts, offsets, MPI_FLOAT, group, &started);
+  int code = MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, counts, offsets, MPI_FLOAT,
+                             is_eager ? eager : group, &started);
   *request = wrap(started);
   return code;
 }

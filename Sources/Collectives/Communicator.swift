@@ -2,8 +2,8 @@ import Diagnostics
 
 /// A group of processes (or threads) that compute together: the few MPI calls this project needs.
 ///
-/// Every call but `test`, `wait` and `abort` is collective: all ranks make the same calls in the same order with
-/// counts that fit together. Calls may come from different threads, one at a time. Arguments that are wrong on
+/// Every call but `test`, `wait` and `abort` is collective: all ranks make the same calls in the same order (of each
+/// ``ExchangeLane``) with counts that fit together. Calls may come from different threads, one at a time. Arguments that are wrong on
 /// this rank alone are programming errors and trap; what goes wrong between ranks throws.
 ///
 /// Nothing in the calls of a training step (`startAllToAll`, `startAllGather`, `test`, `wait`, `allReduceSum`)
@@ -54,8 +54,9 @@ public protocol Communicator: Sendable {
   /// Starts completing `values` on every rank from the block each rank holds (MPI_Iallgatherv, in place).
   ///
   /// The plan and `values` must stay in place, and `values` untouched, until the request has completed.
-  func startAllGather(_ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>) throws(Failure)
-    -> Request
+  func startAllGather(
+    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>, lane: ExchangeLane
+  ) throws(Failure) -> Request
 
   /// Moves communication on; true when `request` has completed (and from then on).
   func test(_ request: inout Request) throws(Failure) -> Bool
@@ -73,6 +74,14 @@ public protocol Communicator: Sendable {
 
   /// Ends every rank of the group at once, as far as the transport can, with this exit status.
   func abort(status: Int32) -> Never
+}
+
+/// Calls of one lane come in the same order on all ranks; calls of different lanes in any.
+public enum ExchangeLane: Int, CaseIterable, Sendable {
+  /// What every rank does at the same place of its work: all calls that do not say otherwise.
+  case main
+  /// What a rank starts as soon as it can, earlier or later than others between their calls of the main lane.
+  case eager
 }
 
 /// The handle of a non-blocking exchange.

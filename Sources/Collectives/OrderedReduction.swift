@@ -127,9 +127,9 @@ public final class OrderedReduction<C: Communicator> {
     }
   }
 
-  /// Moves communication on; true when what was started has arrived.
+  /// Moves communication on; true when all roots have arrived.
   public func test() throws(Failure) -> Bool {
-    var done = try communicator.test(&gatherRequest)
+    var done = true
     for round in requests.indices {
       let arrived = try communicator.test(&requests[round])
       done = done && arrived
@@ -167,11 +167,16 @@ public final class OrderedReduction<C: Communicator> {
 
   /// Starts giving this rank's slice of `parameters` to all, and completing the range from the others' slices.
   ///
+  /// In the eager lane: ranks may start it earlier or later between their other calls.
+  ///
   /// The range of `parameters` must stay in place, untouched, until `finishGather` has returned.
   public func startGather(_ parameters: UnsafeMutablePointer<Float>) throws(Failure) {
     if communicator.size == 1 { return }
-    gatherRequest = try communicator.startAllGather(gatherPlan, inPlace: parameters)
+    gatherRequest = try communicator.startAllGather(gatherPlan, inPlace: parameters, lane: .eager)
   }
+
+  /// Moves communication on; true when all slices are in place.
+  public func testGather() throws(Failure) -> Bool { try communicator.test(&gatherRequest) }
 
   /// Returns when all slices are in place.
   public func finishGather() throws(Failure) {

@@ -18,6 +18,7 @@ public final class OrderedSum<C: Communicator> {
   private let rootPointers: UnsafeMutablePointer<UnsafePointer<Float>>
   private let shardPointers: UnsafeMutablePointer<UnsafePointer<Float>>
   private let localShards: Int
+  private var request = C.Request()
 
   /// - Parameters:
   ///   - ownership: how the shards lie on the ranks of `communicator`.
@@ -61,15 +62,28 @@ public final class OrderedSum<C: Communicator> {
   public func sum(
     _ shardValues: UnsafePointer<Float>, into result: UnsafeMutablePointer<Float>
   ) throws(Failure) {
+    try start(shardValues)
+    try finish(into: result)
+  }
+
+  /// The first half of ``sum(_:into:)``: `shardValues` may change as soon as it returns.
+  public func start(_ shardValues: UnsafePointer<Float>) throws(Failure) {
     for shard in 0..<localShards { shardPointers[shard] = shardValues + shard * count }
     for (root, local) in zip(ownRoots, localSums) {
       local.sum(
         UnsafePointer(shardPointers + local.firstShard), count: count, into: roots.start + root * count)
     }
     if communicator.size > 1 {
-      var request = try communicator.startAllGather(plan, inPlace: roots.start)
-      try communicator.wait(&request)
+      request = try communicator.startAllGather(plan, inPlace: roots.start, lane: .main)
     }
+  }
+
+  /// Moves communication on; true when ``finish(into:)`` would not wait.
+  public func test() throws(Failure) -> Bool { try communicator.test(&request) }
+
+  /// The second half.
+  public func finish(into result: UnsafeMutablePointer<Float>) throws(Failure) {
+    try communicator.wait(&request)
     allRoots(UnsafePointer(rootPointers), count: count, into: result)
   }
 }

@@ -55,7 +55,7 @@ public struct SoloGroup: Communicator {
 
   /// The only block is in place.
   public func startAllGather(
-    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>
+    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>, lane: ExchangeLane
   ) throws(Failure) -> Request {
     precondition(plan.ranks == 1, "a plan for one rank")
     return Request()

@@ -10,7 +10,8 @@ import Threads
 public struct ThreadGroup: Communicator {
   /// An exchange, numbered as its rank started it.
   public struct Request: ExchangeRequest {
-    var sequence: Int?
+    fileprivate var sequence: Int?
+    fileprivate var lane = ExchangeLane.main
     /// A completed request.
     public init() { sequence = nil }
   }
@@ -109,24 +110,25 @@ public struct ThreadGroup: Communicator {
     precondition(plan.ranks == size, "a plan for \(plan.ranks) ranks in a group of \(size)")
     precondition(send != UnsafePointer(receive), "an all-to-all is not in place")
     var request = Request()
-    request.sequence = try shared.start(Contribution(allToAll: plan, send, receive), of: rank)
+    request.sequence = try shared.start(Contribution(allToAll: plan, send, receive), of: rank, lane: .main)
     return request
   }
 
   /// Copies to and from the ranks that have started already; those that come later copy the rest.
   public func startAllGather(
-    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>
+    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>, lane: ExchangeLane
   ) throws(Failure) -> Request {
     precondition(plan.ranks == size, "a plan for \(plan.ranks) ranks in a group of \(size)")
     var request = Request()
-    request.sequence = try shared.start(Contribution(allGather: plan, values), of: rank)
+    request.lane = lane
+    request.sequence = try shared.start(Contribution(allGather: plan, values), of: rank, lane: lane)
     return request
   }
 
   /// True when all copies to and from this rank have been made.
   public func test(_ request: inout Request) throws(Failure) -> Bool {
     guard let sequence = request.sequence else { return true }
-    guard try shared.finished(sequence, of: rank) else { return false }
+    guard try shared.finished(sequence, of: rank, lane: request.lane) else { return false }
     request.sequence = nil
     return true
   }
@@ -134,7 +136,7 @@ public struct ThreadGroup: Communicator {
   /// Sleeps until all copies to and from this rank have been made.
   public func wait(_ request: inout Request) throws(Failure) {
     guard let sequence = request.sequence else { return }
-    try shared.finish(sequence, of: rank)
+    try shared.finish(sequence, of: rank, lane: request.lane)
     request.sequence = nil
   }
 

@@ -9,7 +9,8 @@ import Threads
 final class ThreadGroupState: @unchecked Sendable {
   let size: Int
   private let monitor = Monitor()
-  private let exchanges: ExchangeTable
+  /// One for each lane.
+  private let exchanges: [ExchangeTable]
 
   private var barrierArrivals = 0
   private var barrierGeneration = 0
@@ -24,7 +25,7 @@ final class ThreadGroupState: @unchecked Sendable {
 
   init(size: Int) {
     self.size = size
-    exchanges = ExchangeTable(ranks: size)
+    exchanges = ExchangeLane.allCases.map { _ in ExchangeTable(ranks: size) }
     departed = Array(repeating: false, count: size)
     failures = Array(repeating: nil, count: size)
     lent = .allocate(capacity: size)
@@ -116,7 +117,8 @@ final class ThreadGroupState: @unchecked Sendable {
   /// Adds a rank's contribution to its next exchange, and copies to and from the ranks that came before.
   ///
   /// - Returns: the exchange's number.
-  func start(_ contribution: Contribution, of rank: Int) throws(Failure) -> Int {
+  func start(_ contribution: Contribution, of rank: Int, lane: ExchangeLane) throws(Failure) -> Int {
+    let exchanges = exchanges[lane.rawValue]
     let arrival = try monitor.withLock { () throws(Failure) -> ExchangeTable.Arrival in
       while true {
         try requireUnbroken(rank) { exchanges.blocks(rank, by: $0) }
@@ -138,8 +140,9 @@ final class ThreadGroupState: @unchecked Sendable {
   }
 
   /// Whether all copies to and from `rank` have been made.
-  func finished(_ sequence: Int, of rank: Int) throws(Failure) -> Bool {
-    try monitor.withLock { () throws(Failure) in
+  func finished(_ sequence: Int, of rank: Int, lane: ExchangeLane) throws(Failure) -> Bool {
+    let exchanges = exchanges[lane.rawValue]
+    return try monitor.withLock { () throws(Failure) in
       if exchanges.isComplete(sequence, for: rank) { return true }
       try requireUnbroken(rank) { !exchanges.hasStarted(sequence, $0) }
       return false
@@ -147,7 +150,8 @@ final class ThreadGroupState: @unchecked Sendable {
   }
 
   /// Returns when all copies to and from `rank` have been made.
-  func finish(_ sequence: Int, of rank: Int) throws(Failure) {
+  func finish(_ sequence: Int, of rank: Int, lane: ExchangeLane) throws(Failure) {
+    let exchanges = exchanges[lane.rawValue]
     try monitor.withLock { () throws(Failure) in
       while !exchanges.isComplete(sequence, for: rank) {
         try requireUnbroken(rank) { !exchanges.hasStarted(sequence, $0) }

@@ -35,7 +35,7 @@ extension Conformance {
               if rank == group.rank { values.start[offsets[rank] + index] = value }
             }
           }
-          var request = try group.startAllGather(plan, inPlace: values.start)
+          var request = try group.startAllGather(plan, inPlace: values.start, lane: .main)
           try group.wait(&request)
           try expectSameBits(values.array, wanted, "counts \(counts)")
         }
@@ -57,6 +57,35 @@ extension Conformance {
         try expect(try group.allGather(group.rank) == Array(0..<group.size), "ranks out of order")
         try exchange.wait()
         try exchange.verify()
+      },
+      Check(name: "lanes that every rank starts in an order of its own") { group in
+        let rounds = 40
+        let exchanges = try (0..<rounds).map { try UnevenExchange(group, scale: 1 + $0 * 11, salt: $0) }
+        let plan = try GatherPlan(
+          counts: Array(repeating: 500, count: group.size), offsets: (0..<group.size).map { 500 * $0 })
+        let gathered = (0..<rounds).map { _ in AlignedFloats(count: 500 * group.size) }
+        defer { withExtendedLifetime((plan, gathered)) {} }
+        var requests: [C.Request] = []
+        var started = 0
+        // The further a rank is from the first, the more of the main lane it starts between two of the other.
+        for round in 0..<rounds {
+          for index in 0..<500 { gathered[round].start[500 * group.rank + index] = Float(round + group.rank) }
+          requests.append(try group.startAllGather(plan, inPlace: gathered[round].start, lane: .eager))
+          while started < min(rounds, round * (group.rank + 1)) {
+            try exchanges[started].start()
+            started += 1
+          }
+        }
+        for exchange in exchanges[started...] { try exchange.start() }
+        for index in exchanges.indices.reversed() {
+          try group.wait(&requests[index])
+          try exchanges[index].wait()
+        }
+        for exchange in exchanges { try exchange.verify() }
+        for (round, values) in gathered.enumerated() {
+          let wanted = (0..<group.size).flatMap { [Float](repeating: Float(round + $0), count: 500) }
+          try expectSameBits(values.array, wanted, "gather \(round)")
+        }
       },
       Check(name: "a request that was never started is complete") { group in
         var request = C.Request()

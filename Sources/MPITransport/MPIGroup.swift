@@ -120,13 +120,15 @@ public final class MPIGroup: Communicator {
     return request
   }
 
-  /// MPI_Iallgatherv with MPI_IN_PLACE.
+  /// MPI_Iallgatherv with MPI_IN_PLACE, in the communicator of its lane.
   public func startAllGather(
-    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>
+    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>, lane: ExchangeLane
   ) throws(Failure) -> Request {
     precondition(plan.ranks == size, "a plan for \(plan.ranks) ranks in a group of \(size)")
     var request = Request()
-    try check(cmpi_start_all_gather(values, plan.counts, plan.offsets, &request.handle), "MPI_Iallgatherv")
+    try check(
+      cmpi_start_all_gather(values, plan.counts, plan.offsets, lane == .eager ? 1 : 0, &request.handle),
+      "MPI_Iallgatherv")
     return request
   }
 

@@ -34,7 +34,9 @@ public struct Pass {
   private let kept: Arena
   let batchSum: BatchSum?
   let dropoutStream: RandomStream?
-  private let gradientWatch: GradientWatch?
+  private let watch: PassWatch?
+  /// The parameter that was finished last, and from where on parameters are not read again.
+  private var finished = Int.max, released = Int.max
   private var dropoutSite = 0
   /// The place in the slice of the first sample under way.
   private var firstSample = 0
@@ -45,11 +47,11 @@ public struct Pass {
   ///   - gradients: [layout.trainedCount], where parameter gradients go; `nil` in evaluation.
   ///   - dropout: the stream of the slice's masks; `nil` turns dropout off.
   ///   - batchSum: the sum over the global batch; `nil` when this slice is the whole batch.
-  ///   - gradientWatch: learns how far the backward pass is.
+  ///   - watch: learns how far the pass is.
   public init(
     samples: Int, frames: Int, globalSamples: Int, mode: Mode, state: ModelState,
     gradients: UnsafeMutablePointer<Float>?, workspace: Workspace, dropout: RandomStream? = nil,
-    batchSum: BatchSum? = nil, gradientWatch: GradientWatch? = nil
+    batchSum: BatchSum? = nil, watch: PassWatch? = nil
   ) {
     self.samples = samples
     self.frames = frames
@@ -59,7 +61,7 @@ public struct Pass {
     self.gradients = gradients
     self.dropoutStream = mode == .training ? dropout : nil
     self.batchSum = batchSum
-    self.gradientWatch = gradientWatch
+    self.watch = watch
     arena = workspace.arena
     kept = workspace.kept
     tape = workspace.tape
@@ -121,16 +123,26 @@ public struct Pass {
     Matrix(gradients! + parameter.offset, rows: parameter.rows, columns: parameter.columns)
   }
 
-  /// Says, in a backward pass, that every gradient from this parameter's to the end of the flat buffer is final.
+  /// Says that the loss of the slice is known, but for parts that are still to come.
+  func finishedLoss(_ loss: Loss.Result) {
+    guard let watch, isLastPart else { return }
+    watch.loss(loss, clock)
+  }
+
+  /// Says, in a backward pass, that every gradient from this parameter's (or its row's) to the end of the flat buffer
+  /// is final; and that the parameters of which this was said before will not be read again: they may change.
   ///
   /// Parameters lie in the order of the forward pass, so the backward pass finishes them from the end. A layer says
-  /// it when all its own are final, and a large one in between.
-  func finishedGradients(from parameter: Parameter) {
-    guard let gradientWatch, isLastPart, isLastUse else { return }
-    let start = clock.isOn ? monotonicNanoseconds() : 0
-    gradientWatch(parameter.offset)
-    if clock.isOn { clock.add(.exchange, from: start, to: monotonicNanoseconds()) }
+  /// it when all its own are final, and a large one in between: at once, while the gradient of its input is still to
+  /// be computed with the parameter.
+  mutating func finishedGradients(from parameter: Parameter, row: Int = 0) {
+    guard let watch, isLastPart, isLastUse else { return }
+    if parameter.offset != finished { (finished, released) = (parameter.offset, finished) }
+    watch.gradients(parameter.offset + row * parameter.columns, released, clock)
   }
+
+  /// Gives whoever watches a moment: what is under way elsewhere moves on only when somebody looks after it.
+  func spareMoment() { watch?.moment(clock) }
 
   /// Keeps a matrix for the backward pass. Within ``temporarily(_:)`` it must be one of ``kept(_:_:)``.
   public func save(_ matrix: Matrix) {
@@ -169,10 +181,6 @@ public struct Pass {
     batchSum?.reduce(values, count, clock)
   }
 }
-
-/// Is told by the backward pass that all gradients from an element of the flat buffer to its end are final: offsets
-/// that fall to 0.
-public typealias GradientWatch = (_ offset: Int) -> Void
 
 /// The sum over the slices of the global batch, as a layer sees it.
 public struct BatchSum {

@@ -86,6 +86,7 @@ public struct SpeakerModel: Sendable {
         let dy_BC = pass.matrix(y_BC.rows, y_BC.columns)
         result += loss(y_BC, labels: labels + start, gradient: dy_BC, pass)
         logits_BC.rows(part).copy(from: y_BC)
+        pass.finishedLoss(result)
         let dh_ND = encoder.backward(pooling.backward(head.backward(dy_BC, &pass), &pass), &pass)
         prenet.backwardToParameters(dh_ND, &pass)
         pass.finishedGradients(from: prenet.weight)

@@ -35,10 +35,10 @@ public final class PhaseClock {
 
   /// Runs `body` and adds its time to `phase`.
   @inline(__always)
-  public func measure<Result>(_ phase: Phase, _ body: () -> Result) -> Result {
-    guard isOn else { return body() }
+  public func measure<Result, E: Error>(_ phase: Phase, _ body: () throws(E) -> Result) throws(E) -> Result {
+    guard isOn else { return try body() }
     let start = monotonicNanoseconds()
-    let result = body()
+    let result = try body()
     add(phase, from: start, to: monotonicNanoseconds())
     return result
   }

@@ -77,9 +77,9 @@ private struct Mixed: Communicator {
   }
 
   func startAllGather(
-    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>
+    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>, lane: ExchangeLane
   ) throws(Failure) -> Request {
-    try group.startAllGather(plan, inPlace: values)
+    try group.startAllGather(plan, inPlace: values, lane: lane)
   }
 
   func test(_ request: inout Request) throws(Failure) -> Bool { try group.test(&request) }

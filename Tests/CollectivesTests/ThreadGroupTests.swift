@@ -111,7 +111,7 @@ struct ThreadGroupTests {
         var requests: [ThreadGroup.Request] = []
         // More than may be in flight: the last start waits.
         for _ in 0..<(self == .exchange ? 1 : 100) {
-          requests.append(try group.startAllGather(plan, inPlace: values.start))
+          requests.append(try group.startAllGather(plan, inPlace: values.start, lane: .main))
         }
         for index in requests.indices { try group.wait(&requests[index]) }
       case .reduction:

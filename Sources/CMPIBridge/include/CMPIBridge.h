@@ -39,7 +39,8 @@ int cmpi_all_reduce_sum(float *values, int count);
 // Non-blocking, in floats. Buffers and arrays must stay until the request has completed.
 int cmpi_start_all_to_all(const float *send, const int *send_counts, const int *send_offsets, float *receive,
                           const int *receive_counts, const int *receive_offsets, cmpi_request *request);
-int cmpi_start_all_gather(float *values, const int *counts, const int *offsets, cmpi_request *request);
+// is_eager: begun in any order with what is not, but in one order among themselves.
+int cmpi_start_all_gather(float *values, const int *counts, const int *offsets, int is_eager, cmpi_request *request);
 // *done is 1 when the request has completed, which then is no request. No request: done at once.
 int cmpi_test(cmpi_request *request, int *done);
 int cmpi_wait(cmpi_request *request);

@@ -101,11 +101,16 @@ package struct Attention: Sendable {
     return dqkv_N3D
   }
 
-  /// The gradients of the packed projection, from that of its output and its input.
+  /// The gradients of the packed projection, from that of its output and its input. A large one is told of in thirds,
+  /// the values' first: one is under way while the next is computed.
   func projectionGradients(_ dqkv_N3D: Matrix, _ x_ND: Matrix, _ pass: inout Pass) {
     if let bias = projection.bias { pass.addBiasGradient(of: bias, from: dqkv_N3D) }
-    projection.weightGradient(dqkv_N3D, x_ND, &pass)
-    pass.finishedGradients(from: projection.weight)
+    let parts = projection.weight.count / 3 < PassWatch.leastFloats ? 1 : 3
+    for part in (0..<parts).reversed() {
+      let rows = projection.weight.rows(part, of: parts)
+      projection.weightGradient(dqkv_N3D, x_ND, rows: rows, &pass)
+      pass.finishedGradients(from: projection.weight, row: rows.lowerBound)
+    }
   }
 
   /// Training: the weights of all heads are kept, [B·H·T, T].
@@ -188,6 +193,7 @@ package struct Attention: Sendable {
           multiply(transposed: ds_TT, q, into: dk)
         }
       }
+      pass.spareMoment()
     }
   }
 

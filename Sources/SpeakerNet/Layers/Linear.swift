@@ -57,21 +57,29 @@ package struct Linear: Layer {
 
   /// `dweight = dyᵀ · x`
   func weightGradient(_ dy_NO: Matrix, _ x_NI: Matrix, _ pass: inout Pass) {
-    let dweight_OI = pass.gradient(of: weight)
+    weightGradient(dy_NO, x_NI, rows: 0..<weight.rows, &pass)
+  }
+
+  /// The same for some of the weight's rows.
+  func weightGradient(_ dy_NO: Matrix, _ x_NI: Matrix, rows: Range<Int>, _ pass: inout Pass) {
+    let dweight_OI = pass.gradient(of: weight).rows(rows)
     pass.clock.measure(.products) {
-      multiply(transposed: dy_NO, x_NI, into: dweight_OI, accumulating: pass.isAccumulating)
+      multiply(transposed: dy_NO.columns(rows), x_NI, into: dweight_OI, accumulating: pass.isAccumulating)
     }
+    pass.spareMoment()
   }
 
   /// `dx = dy · weight`
   func inputGradient(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
     let dx_NI = pass.matrix(dy_NO.rows, weight.columns)
     pass.clock.measure(.products) { multiply(dy_NO, pass[weight], into: dx_NI) }
+    pass.spareMoment()
     return dx_NI
   }
 
   /// `dx += dy · weight`: where a residual connection brought a gradient already.
   func addInputGradient(_ dy_NO: Matrix, to dx_NI: Matrix, _ pass: inout Pass) {
     pass.clock.measure(.products) { multiply(dy_NO, pass[weight], into: dx_NI, accumulating: true) }
+    pass.spareMoment()
   }
 }

@@ -13,6 +13,11 @@ public struct Parameter: Sendable, Equatable {
 
   /// Number of elements.
   public var count: Int { rows * columns }
+
+  /// One of `parts` runs of rows, as equal as rows allow.
+  public func rows(_ part: Int, of parts: Int) -> Range<Int> {
+    rows * part / parts..<rows * (part + 1) / parts
+  }
 }
 
 /// A BatchNorm statistic's place in the flat buffer of running statistics.

@@ -28,12 +28,13 @@ extension GradientsJob {
     let most = min(trained.configuration.train.shards, batch.samples)
     let shards = (1...most).last { batch.samples.isMultiple(of: $0) } ?? 1
     let shape = BatchShape(samplesPerShard: batch.samples / shards, frames: batch.frames, shards: shards)
-    let pass = try GradientStep(
+    let ownership = ShardOwnership(shards: shards, ranks: group.size)
+    let pass = GradientStep(
       group, model: trained.model, state: trained.state, shape: shape, threads: threads,
-      buckets: GradientBuckets(whole: trained.model.layout.trainedCount), keepsLogits: true)
+      buckets: GradientBuckets(whole: trained.model.layout.trainedCount),
+      exchange: try StepExchange(group, ownership: ownership), keepsLogits: true)
     let outcome = try pass(step: 0, source: batch.source(shape), dropoutSeed: nil)
 
-    let ownership = ShardOwnership(shards: shards, ranks: group.size)
     let layout = trained.model.layout
     let reduction = try OrderedReduction(group, ownership: ownership, range: 0..<layout.trainedCount)
     var sum = [Float](repeating: 0, count: layout.trainedCount)

@@ -45,18 +45,18 @@ final class PassBench {
     var times: [UInt64] = []
     let stream = RandomStream(seed: 1, purpose: .dropout, step: step)
     let start = threadNanoseconds()
-    withoutActuallyEscaping({ (offset: Int) in
+    withoutActuallyEscaping({ (offset: Int, _: Int, _: PhaseClock) in
       while next < self.buckets.count, self.buckets[next].lowerBound >= offset {
         times.append(threadNanoseconds() - start)
         next += 1
       }
-    }) { watch in
+    }) { report in
       let sum = BatchSum(writesStatistics: true) { _, count, _ in sums.append(count) }
       var pass = Pass(
         samples: shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samplesPerShard,
         mode: .training, state: state, gradients: gradients, workspace: workspace, dropout: stream,
         batchSum: sum,
-        gradientWatch: watch)
+        watch: PassWatch(loss: { _, _ in }, gradients: report))
       let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
       for index in 0..<mels.count { mels.base[index] = Float(index % 29) * 0.1 - 1.4 }
       labels.withUnsafeBufferPointer { _ = model.gradients(mels, labels: $0.baseAddress!, &pass) }

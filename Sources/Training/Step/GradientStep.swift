@@ -26,13 +26,12 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   private let run: Range<Int>
   private let team: ThreadTeam
   private let sliceSum: SliceSum<C>
-  private let scalars: OrderedSum<C>
   private let workspaces: WorkspacePool
-  /// Where buckets go as soon as they are complete; `nil` when somebody sends the roots afterwards.
-  private let reductions: BucketReductions<C>?
+  /// Where the loss goes, and buckets as soon as they are complete.
+  private let exchange: StepExchange<C>
   /// For each slice: the buckets of its gradient that are final, and what tells of them.
   private let finishedBuckets: UnsafeMutablePointer<Int>
-  private var gradientWatches: [Watch] = []
+  private var watches: [PassWatch] = []
   /// For each slice, the sum that BatchNorm asks for; `nil` when the slice is the whole batch.
   private var batchSums: [BatchSum?] = []
   /// What the workers run, and what they carry in the present step.
@@ -40,20 +39,17 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   private var work: Work?
   /// Time of the thread that exchanges.
   let exchangeClock: PhaseClock
-  /// [local shards, 4]: loss, correct, failures, requests to stop.
-  private let scalarValues: UnsafeMutablePointer<Float>
-  private let scalarSums: UnsafeMutablePointer<Float>
-  private var failure: (shard: Int, error: any Error)?
+  /// For each slice: why it could not be filled.
+  private let failures: UnsafeMutableBufferPointer<(any Error)?>
   private let labels: UnsafeMutablePointer<Int32>
   /// [local samples, speakers]: the logits of the last step, when they are kept.
   let logits: UnsafeMutablePointer<Float>?
 
   init(
     _ communicator: C, model: SpeakerModel, state: ModelState, shape: BatchShape, threads: Int,
-    buckets: GradientBuckets, precision: NodePrecision = .float32, reductions: BucketReductions<C>? = nil,
-    keepsLogits: Bool = false,
-    measures: Bool = false, keepsIntervals: Bool = false
-  ) throws(Failure) {
+    buckets: GradientBuckets, precision: NodePrecision = .float32, exchange: StepExchange<C>,
+    keepsLogits: Bool = false, measures: Bool = false, keepsIntervals: Bool = false
+  ) {
     let ownership = ShardOwnership(shards: shape.shards, ranks: communicator.size)
     self.communicator = communicator
     self.model = model
@@ -64,20 +60,17 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
     team = ThreadTeam(workers: max(1, run.count), seats: threads)
     sliceSum = SliceSum(
       communicator, ownership: ownership, team: team, capacity: 2 * model.configuration.dModel)
-    scalars = try OrderedSum(communicator, ownership: ownership, count: 4)
     let slices = max(1, run.count)
     gradients = GradientTree(
       count: model.layout.trainedCount, buckets: buckets, run: run, in: ShardTree(shards: shape.shards),
       precision: precision)
-    self.reductions = reductions
+    self.exchange = exchange
     finishedBuckets = .allocate(capacity: slices)
     finishedBuckets.initialize(repeating: 0, count: slices)
     workspaces = WorkspacePool(measures: measures, keepsIntervals: keepsIntervals)
     exchangeClock = PhaseClock(isOn: measures, keepsIntervals: keepsIntervals)
-    scalarValues = .allocate(capacity: 4 * slices)
-    scalarValues.initialize(repeating: 0, count: 4 * slices)
-    scalarSums = .allocate(capacity: 4)
-    scalarSums.initialize(repeating: 0, count: 4)
+    failures = .allocate(capacity: slices)
+    failures.initialize(repeating: nil)
     labels = .allocate(capacity: slices * shape.samplesPerShard)
     labels.initialize(repeating: 0, count: slices * shape.samplesPerShard)
     logits = keepsLogits ? .allocate(capacity: slices * shape.samplesPerShard * model.speakers) : nil
@@ -89,14 +82,20 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
         sliceSum.reduce(values, count: count, slice: slice, clock: clock)
       }
     }
-    gradientWatches = (0..<slices).map { slice in
-      Watch { [unowned self] offset in finished(slice, from: offset) }
+    watches = (0..<slices).map { slice in
+      PassWatch(
+        loss: { [unowned self] loss, clock in report(slice, loss, clock) },
+        gradients: { [unowned self] offset, released, clock in
+          exchange.release(from: released, by: slice, clock: clock)
+          finished(slice, from: offset, clock)
+        },
+        moment: { [exchange] clock in exchange.progress(clock: clock) })
     }
   }
 
   deinit {
-    scalarValues.deallocate()
-    scalarSums.deallocate()
+    failures.deinitialize()
+    failures.deallocate()
     labels.deallocate()
     finishedBuckets.deallocate()
     logits?.deallocate()
@@ -107,39 +106,35 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
   /// - Parameters:
   ///   - dropoutSeed: the run's seed; `nil` turns dropout off.
   ///   - isStopping: whether this rank wants to stop after this step.
-  /// - Throws: on every rank, when a slice could not be filled on any; when the loss is not a number.
+  ///   - update: what the exchange uses the gradient for, in part already while it is computed.
+  /// - Throws: on every rank, when a slice could not be filled on any.
   func callAsFunction(
-    step: Int, source: any SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false
+    step: Int, source: any SliceSource, dropoutSeed: UInt64?, isStopping: Bool = false,
+    update: ParameterUpdate? = nil
   ) throws -> Outcome {
     gradients.reset()
+    exchange.begin(update)
     finishedBuckets.update(repeating: 0, count: max(1, run.count))
-    failure = nil
+    failures.update(repeating: nil)
     work = Work(step: step, source: source, dropoutSeed: dropoutSeed, isStopping: isStopping)
     team.run(carryAll)
     work = nil
-    let finished = exchangeClock.isOn ? monotonicNanoseconds() : 0
-    communicator.activity?.note(.lossSum)
-    try scalars.sum(scalarValues, into: scalarSums)
-    if exchangeClock.isOn { exchangeClock.add(.exchange, from: finished, to: monotonicNanoseconds()) }
-    let failures = scalarSums[2]
-    // What all ranks will not use must have gone through all the same.
-    if failures > 0 || !scalarSums[0].isFinite { try reductions?.discard() }
-    if failures > 0 { try communicator.agreeing { if let failure { throw failure.error } } }
+    let known = try exchange.agree(clock: exchangeClock)
+    if known.failures > 0 {
+      try communicator.agreeing { if let failure = failures.lazy.compactMap({ $0 }).first { throw failure } }
+    }
     let samples = Float(shape.samples)
     return Outcome(
-      loss: scalarSums[0] / samples, accuracy: scalarSums[1] / samples, isStopping: scalarSums[3] > 0)
+      loss: known.loss / samples, accuracy: known.correct / samples, isStopping: known.requestsToStop > 0)
   }
 
   /// This rank's shards whose own loss is not finite.
-  var nonFiniteShards: [Int] { run.filter { !scalarValues[4 * ($0 - run.lowerBound)].isFinite } }
+  var nonFiniteShards: [Int] {
+    run.isEmpty ? [] : exchange.nonFiniteSlices.map { run.lowerBound + $0 }
+  }
 
   /// Time by phase of every worker.
   var clocks: [PhaseClock] { workspaces.clocks }
-
-  /// A closure in a structure: out of an array of closures each would be wrapped, and so allocated, anew.
-  private struct Watch {
-    let report: GradientWatch
-  }
 
   /// What a step is told.
   private struct Work {
@@ -169,10 +164,9 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
         RandomStream(seed: $0, purpose: .dropout, step: work.step, shard: shard)
       },
       batchSum: batchSums[slice],
-      gradientWatch: gradientWatches[slice].report)
+      watch: watches[slice])
     let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
     let labels = labels + slice * shape.samplesPerShard
-    var failed = false
     if !isEmpty {
       do {
         let start = workspace.clock.isOn ? monotonicNanoseconds() : 0
@@ -180,34 +174,35 @@ package final class GradientStep<C: Communicator>: @unchecked Sendable {
         if workspace.clock.isOn { workspace.clock.add(.data, from: start, to: monotonicNanoseconds()) }
       } catch {
         // The pass goes on with silence: other slices wait for this one's sums. All ranks throw afterwards.
-        failed = true
         mels.clear()
         labels.update(repeating: 0, count: shape.samplesPerShard)
-        team.withLock { if failure == nil || failure!.shard > shard { failure = (shard, error) } }
+        failures[slice] = error
       }
     }
-    let (logits_BC, result) = model.gradients(mels, labels: labels, &pass)
-    guard !isEmpty else { return }
-    if let logits {
+    let logits_BC = model.gradients(mels, labels: labels, &pass).logits
+    if let logits, !isEmpty {
       (logits + slice * logits_BC.count).update(from: logits_BC.base, count: logits_BC.count)
     }
-    let values = scalarValues + 4 * slice
-    values[0] = Float(result.loss)
-    values[1] = Float(result.correct)
-    values[2] = failed ? 1 : 0
-    values[3] = work.isStopping ? 1 : 0
+  }
+
+  /// A slice's loss is known.
+  private func report(_ slice: Int, _ loss: Loss.Result, _ clock: PhaseClock) {
+    var values = LossSum<C>.Values(loss: Float(loss.loss), correct: Float(loss.correct))
+    values.failures = failures[slice] == nil ? 0 : 1
+    values.requestsToStop = work?.isStopping == true ? 1 : 0
+    exchange.report(slice, values, clock: clock)
   }
 
   /// A slice's gradient is final from `offset` on: adds the buckets that this completes to the other slices', and
   /// sends those that all local slices have completed.
-  private func finished(_ slice: Int, from offset: Int) {
+  private func finished(_ slice: Int, from offset: Int, _ clock: PhaseClock) {
     while finishedBuckets[slice] < gradients.buckets.count,
       gradients.buckets[finishedBuckets[slice]].lowerBound >= offset
     {
       let bucket = finishedBuckets[slice]
       finishedBuckets[slice] += 1
-      if gradients.finish(bucket, of: slice) { reductions?.start(bucket, roots: gradients.roots) }
+      if gradients.finish(bucket, of: slice) { exchange.start(bucket, roots: gradients.roots, clock: clock) }
     }
-    reductions?.progress()
+    exchange.progress(clock: clock)
   }
 }

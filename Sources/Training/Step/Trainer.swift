@@ -17,7 +17,9 @@ package final class Trainer<C: Communicator> {
 
   private let communicator: C
   private let gradientStep: GradientStep<C>
-  private let exchange: Exchange<C>
+  private let exchange: StepExchange<C>
+  /// In the exchange's place: the library's all-reduce.
+  private let allReduce: AllReduceUpdate<C>?
   private let learningRate: LearningRate
 
   /// - Parameters:
@@ -38,18 +40,23 @@ package final class Trainer<C: Communicator> {
       train.overlap && train.reduction == .ordered
       ? GradientBuckets(model.layout, leastFloats: bucketFloats) : GradientBuckets(whole: count)
     let ownership = ShardOwnership(shards: train.shards, ranks: communicator.size)
-    let reductions =
-      train.reduction == .mpi
-      ? nil
-      : try BucketReductions(
-        communicator, ownership: ownership, buckets: buckets, precision: train.exchange.precision)
-    gradientStep = try GradientStep(
+    let usesAllReduce = train.reduction == .mpi
+    allReduce =
+      usesAllReduce ? AllReduceUpdate(communicator, count: count, weightDecay: train.weightDecay) : nil
+    exchange = try StepExchange(
+      communicator, ownership: ownership,
+      buckets: usesAllReduce
+        ? []
+        : buckets.ranges.map {
+          try BucketExchange(
+            communicator, ownership: ownership, range: $0, precision: train.exchange.precision,
+            weightDecay: train.weightDecay)
+        },
+      overlaps: train.overlap && !usesAllReduce)
+    gradientStep = GradientStep(
       communicator, model: model, state: state, shape: configuration.batchShape, threads: threads,
-      buckets: buckets, precision: train.exchange.precision, reductions: train.overlap ? reductions : nil,
+      buckets: buckets, precision: train.exchange.precision, exchange: exchange,
       measures: measures, keepsIntervals: keepsIntervals)
-    exchange = Exchange(
-      communicator, count: count, reductions: reductions, weightDecay: train.weightDecay,
-      clock: gradientStep.exchangeClock)
     learningRate = LearningRate(
       peak: train.learningRate, warmupSteps: train.warmupSteps, totalSteps: train.totalSteps)
   }
@@ -72,12 +79,17 @@ package final class Trainer<C: Communicator> {
   ) throws -> GradientStep<C>.Outcome {
     try KernelSet.flushingDenormals {
       communicator.activity?.note(.computing, step: step + 1)
+      let update = ParameterUpdate(
+        parameters: state.parameters, updates: step, learningRate: nextLearningRate)
       let outcome = try gradientStep(
-        step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping)
+        step: step, source: source, dropoutSeed: configuration.train.seed, isStopping: isStopping,
+        update: update)
       guard outcome.loss.isFinite else { throw try nonFinite() }
-      communicator.activity?.note(.gradientExchange)
-      try exchange.update(
-        state.parameters, gradients: gradientStep.gradients, updates: step, learningRate: nextLearningRate)
+      if let allReduce {
+        try allReduce(gradientStep.gradients, update, clock: gradientStep.exchangeClock)
+      } else {
+        try exchange.finish(roots: gradientStep.gradients.roots, clock: gradientStep.exchangeClock)
+      }
       state.batchesTracked += 1
       step += 1
       return outcome
@@ -105,7 +117,7 @@ package final class Trainer<C: Communicator> {
   ///
   /// Plain copies of memory, for another thread to make tensors of.
   package func copy() throws -> TrainerCopy? {
-    guard let (moment, variance) = try exchange.gatherMoments() else { return nil }
+    guard let (moment, variance) = try moments.gather() else { return nil }
     return TrainerCopy(state: state.copy(), optimizer: OptimizerState(moment: moment, variance: variance))
   }
 
@@ -114,20 +126,27 @@ package final class Trainer<C: Communicator> {
   /// - Throws: bad data, on every rank, when the checkpoint is of another model.
   package func restore(_ checkpoint: Checkpoint?, folder: String) throws {
     let count = model.layout.trainedCount
-    var moments = OptimizerState(
+    var saved = OptimizerState(
       moment: Array(repeating: 0, count: count), variance: Array(repeating: 0, count: count))
     try communicator.agreeing {
       guard let checkpoint else { return }
       try state.load(checkpoint.model, file: "\(folder)/model.safetensors")
-      moments = try OptimizerState(
+      saved = try OptimizerState(
         checkpoint.optimizer, model.layout, file: "\(folder)/optimizer.safetensors")
       step = checkpoint.progress.step
     }
     try broadcastParameters()
-    try moments.moment.withUnsafeMutableBytes { try communicator.broadcast($0, root: 0) }
-    try moments.variance.withUnsafeMutableBytes { try communicator.broadcast($0, root: 0) }
+    try saved.moment.withUnsafeMutableBytes { try communicator.broadcast($0, root: 0) }
+    try saved.variance.withUnsafeMutableBytes { try communicator.broadcast($0, root: 0) }
     try withUnsafeMutableBytes(of: &step) { try communicator.broadcast($0, root: 0) }
-    exchange.setMoments(moments.moment, moments.variance)
+    moments.set(saved.moment, saved.variance)
+  }
+
+  private var moments: Moments<C> {
+    Moments(
+      communicator: communicator, count: model.layout.trainedCount,
+      optimizers: allReduce.map { [$0.optimizer] } ?? exchange.buckets.map(\.optimizer),
+      reductions: exchange.buckets.map(\.reduction))
   }
 
   /// Gives rank 0's parameters and statistics to all. Collective.

@@ -11,21 +11,37 @@ import Training
   static let teams: [(ranks: Int, threads: Int)] = [(2, 1), (2, 2), (4, 1), (8, 1)]
 
   @Test(
-    "every bucket is sent while the backward pass goes on, before the loss is summed",
-    arguments: ExchangeTests.models, teams)
-  func beforeTheLoss(_ model: ModelConfiguration, _ team: (ranks: Int, threads: Int)) throws {
+    "the loss and every bucket are sent while the backward pass goes on", arguments: ExchangeTests.models,
+    teams)
+  func duringThePass(_ model: ModelConfiguration, _ team: (ranks: Int, threads: Int)) throws {
     for starts in try steps(model, team, bucketFloats: 300) {
       let sent = starts.indices.filter { starts[$0].kind == .allToAll }
-      let gathered = starts.filter { $0.during == .gradientExchange }
+      let gathered = starts.indices.filter { starts[$0].lane == .eager }
       #expect(sent.count >= 2)
-      #expect(gathered.count == sent.count && gathered.allSatisfy { $0.kind == .allGather }, "\(starts)")
+      #expect(
+        gathered.count == sent.count && gathered.allSatisfy { starts[$0].kind == .allGather }, "\(starts)")
       #expect(sent.allSatisfy { starts[$0].during == .computing }, "\(starts)")
-      let lossSum = try #require(starts.firstIndex { $0.during == .lossSum })
-      #expect(sent.allSatisfy { $0 < lossSum }, "\(starts)")
+      // A parameter changes only after its own bucket has gone, and after the loss has.
+      let lossSum = try #require(
+        starts.firstIndex { $0.kind == .allGather && $0.lane == .main && $0.during == .computing })
+      #expect(lossSum < sent[0], "\(starts)")
+      for (sent, gathered) in zip(sent, gathered) { #expect(sent < gathered, "\(starts)") }
       // BatchNorm's sums stand between the layers, the last one in the backward pass through the first of them.
       let batchNormSum = starts.lastIndex { $0.during == .batchNormSum }
       #expect((batchNormSum != nil) == (model.encoder.kind == .conformer))
       if let batchNormSum { #expect(sent[0] < batchNormSum, "\(starts)") }
+    }
+  }
+
+  @Test("what has arrived is updated and gathered while the backward pass goes on", arguments: teams)
+  func updates(_ team: (ranks: Int, threads: Int)) throws {
+    // BatchNorm's sums make the ranks wait for each other: whatever was sent before one has arrived after it.
+    let conformer = ExchangeTests.models[1]
+    for starts in try steps(conformer, team, bucketFloats: 300) {
+      let gathered = starts.indices.filter { starts[$0].lane == .eager }
+      let lastSent = try #require(starts.lastIndex { $0.kind == .allToAll })
+      #expect(gathered[0] < lastSent, "\(starts)")
+      #expect(starts[gathered[0]].during == .computing, "\(starts)")
     }
   }
 
@@ -35,6 +51,7 @@ import Training
       let sent = starts.indices.filter { starts[$0].kind == .allToAll }
       let lossSum = try #require(starts.firstIndex { $0.during == .lossSum })
       #expect(sent.count == 1 && sent[0] > lossSum, "\(starts)")
+      #expect(starts.filter { $0.lane == .eager }.count == 1 && starts.last?.lane == .eager, "\(starts)")
     }
   }
 }

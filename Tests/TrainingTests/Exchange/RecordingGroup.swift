@@ -11,6 +11,7 @@ struct RecordingGroup: Communicator {
     enum Kind: Sendable { case allToAll, allGather }
 
     let kind: Kind
+    let lane: ExchangeLane
     /// What the rank had noted to be doing.
     let during: Activity.Operation
   }
@@ -52,15 +53,15 @@ struct RecordingGroup: Communicator {
   func startAllToAll(
     _ plan: ExchangePlan, send: UnsafePointer<Float>, receive: UnsafeMutablePointer<Float>
   ) throws(Failure) -> Request {
-    record(.allToAll)
+    record(.allToAll, .main)
     return try group.startAllToAll(plan, send: send, receive: receive)
   }
 
   func startAllGather(
-    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>
+    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>, lane: ExchangeLane
   ) throws(Failure) -> Request {
-    record(.allGather)
-    return try group.startAllGather(plan, inPlace: values)
+    record(.allGather, lane)
+    return try group.startAllGather(plan, inPlace: values, lane: lane)
   }
 
   func test(_ request: inout Request) throws(Failure) -> Bool { try group.test(&request) }
@@ -72,8 +73,8 @@ struct RecordingGroup: Communicator {
 
   func abort(status: Int32) -> Never { group.abort(status: status) }
 
-  private func record(_ kind: Start.Kind) {
-    log.append(Start(kind: kind, during: activity?.operation ?? .starting))
+  private func record(_ kind: Start.Kind, _ lane: ExchangeLane) {
+    log.append(Start(kind: kind, lane: lane, during: activity?.operation ?? .starting))
   }
 
   private final class Log: Sendable {
