@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// The built program, run as a user runs it.
@@ -98,6 +99,19 @@ final class ScratchFolder: Sendable {
   init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// One that tests share: it goes away with the process.
+  static func shared() throws -> ScratchFolder {
+    let folder = try ScratchFolder()
+    sharedPaths.withLock { $0.append(folder.path) }
+    _ = removal
+    return folder
+  }
+
+  private static let sharedPaths = Mutex<[String]>([])
+  private static let removal = atexit {
+    for path in ScratchFolder.sharedPaths.withLock({ $0 }) { try? FileManager.default.removeItem(atPath: path) }
+  }
 
   /// Writes a file and returns its path.
   func file(_ name: String, _ text: String) throws -> String {

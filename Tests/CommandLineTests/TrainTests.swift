@@ -4,7 +4,7 @@ import Testing
 
 /// A small corpus, made once by the program itself.
 enum SmallCorpus {
-  static let folder = Result { try ScratchFolder() }
+  static let folder = Result { try ScratchFolder.shared() }
 
   static let path: Result<String, any Error> = Result {
     let path = try folder.get().path + "/data"

@@ -6,7 +6,7 @@ import Testing
 struct TrainingRun {
   /// Made once: 4 speakers, 48 utterances.
   private static let corpus = Swift.Result { () throws -> ScratchFolder in
-    let folder = try ScratchFolder()
+    let folder = try ScratchFolder.shared()
     let made = try Program.run(
       [
         "synthesize", "--output", "\(folder.path)/data", "--speakers", "4", "--utterances", "48", "--seed",

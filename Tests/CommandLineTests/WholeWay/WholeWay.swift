@@ -27,7 +27,7 @@ enum WholeWay {
     return path
   }
 
-  private static let folder = Swift.Result { try ScratchFolder() }
+  private static let folder = Swift.Result { try ScratchFolder.shared() }
 
   static func packing(to path: String) throws -> [String] {
     ["pack", "--data", try SmallCorpus.path.get(), "--output", path, "--shards", "8"]
