@@ -8,6 +8,8 @@ import TensorCore
 final class PassBench {
   let workspace = Workspace()
   private(set) var pass = Rounds()
+  /// Until the loss is known, and until each bucket is final.
+  private(set) var loss = Rounds()
   private(set) var finished: [Rounds]
   private(set) var batchSums: [Int] = []
 
@@ -36,6 +38,7 @@ final class PassBench {
   /// Forgets the times of the first pass, which touched its memory for the first time.
   func forget() {
     pass = Rounds()
+    loss = Rounds()
     finished = buckets.map { _ in Rounds() }
   }
 
@@ -43,6 +46,7 @@ final class PassBench {
     var sums: [Int] = []
     var next = 0
     var times: [UInt64] = []
+    var lossTime: UInt64 = 0
     let stream = RandomStream(seed: 1, purpose: .dropout, step: step)
     let start = threadNanoseconds()
     withoutActuallyEscaping({ (offset: Int, _: Int, _: PhaseClock) in
@@ -56,12 +60,13 @@ final class PassBench {
         samples: shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samplesPerShard,
         mode: .training, state: state, gradients: gradients, workspace: workspace, dropout: stream,
         batchSum: sum,
-        watch: PassWatch(loss: { _, _ in }, gradients: report))
+        watch: PassWatch(loss: { _, _ in lossTime = threadNanoseconds() - start }, gradients: report))
       let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
       for index in 0..<mels.count { mels.base[index] = Float(index % 29) * 0.1 - 1.4 }
       labels.withUnsafeBufferPointer { _ = model.gradients(mels, labels: $0.baseAddress!, &pass) }
     }
     pass.add(Double(threadNanoseconds() - start) * 1e-9)
+    loss.add(Double(lossTime) * 1e-9)
     for (bucket, time) in times.enumerated() { finished[bucket].add(Double(time) * 1e-9) }
     batchSums = sums
     step += 1

@@ -55,15 +55,37 @@ public struct PlanJob: Job {
     let train = configuration.train
     let buckets =
       train.overlap ? GradientBuckets(model.layout) : GradientBuckets(whole: model.layout.trainedCount)
-    let profile = StepProfile(model, shape: shape, buckets: buckets, seconds: seconds)
+    let profile = StepProfile(model, shape: shape, buckets: buckets, seconds: 0.4 * seconds)
+    let passes = try passSeconds(of: configuration, model, profile)
     let link = LinkModel(
       latency: latency * 1e-6, perMessage: messageOverhead * 1e-6, bandwidth: bandwidth * 1e9 / 8)
     let rows = rankCounts.map { ranks in
       StepPrediction(
-        profile, link: link, ranks: ranks, threads: threads, shape: shape, overlap: train.overlap,
+        profile, passSeconds: passes[load(ranks, shape)], link: link, ranks: ranks, threads: threads,
+        shape: shape, overlap: train.overlap,
         gradientBytes: train.exchange == .bf16 ? 2 : 4, sharedCores: sharedCores)
     }
     return PlanTable(job: self, kernels: KernelSet.name, profile: profile, shape: shape, rows: rows)
+  }
+
+  /// What a slice takes in a rank's own step, for every load that the table has.
+  private func passSeconds(
+    of configuration: Configuration, _ model: SpeakerModel, _ profile: StepProfile
+  ) throws -> [RankBench.Load: Double] {
+    let bench = RankBench(configuration: configuration, model: model, shape: configuration.batchShape)
+    let loads = Set(rankCounts.map { load($0, bench.shape) })
+    var passes: [RankBench.Load: Double] = [:]
+    for load in loads {
+      let step = try bench.seconds(load, for: 0.6 * seconds / Double(loads.count))
+      passes[load] = profile.passSeconds(ofStep: step, slices: load.slices)
+    }
+    return passes
+  }
+
+  /// A rank of so many, and those that compute beside it on this machine's cores.
+  private func load(_ ranks: Int, _ shape: BatchShape) -> RankBench.Load {
+    let slices = ShardOwnership(shards: max(shape.shards, ranks), ranks: ranks).shards(of: 0).count
+    return RankBench.Load(slices: slices, threads: threads, copies: min(ranks, sharedCores ?? 1))
   }
 
   /// 1, 2, 4, … and the number asked for.

@@ -36,7 +36,8 @@ struct PlanTable {
           [
             "ranks": .integer(row.ranks), "shards": .integer(row.shards),
             "batch_size": .integer(row.batchSize),
-            "seconds_step": .number(row.stepSeconds), "seconds_compute": .number(row.computeSeconds),
+            "seconds_per_slice": .number(row.passSeconds), "seconds_step": .number(row.stepSeconds),
+            "seconds_compute": .number(row.computeSeconds),
             "seconds_waiting": .number(row.waitSeconds), "seconds_bytes": .number(row.wireSeconds),
             "steps_per_s": .number(1 / row.stepSeconds), "samples_per_s": .number(row.samplesPerSecond),
             "efficiency": .number(efficiency(row)), "sent_bytes_per_rank": .number(row.sentBytes),

@@ -3,12 +3,15 @@ import Collectives
 /// What a step takes on some number of ranks, from a profile of one slice and a model of the links.
 ///
 /// The timeline of one rank, which is that of all: the slices in waves of as many as it has threads; in the last wave
-/// buckets become final one after another and go out over the link, one at a time; after the pass each is summed,
-/// updated and gathered. A rank keeps its slice's size: beyond `shards` ranks the batch grows with them.
+/// the loss becomes known and is agreed on, and buckets become final one after another; each goes out over the link,
+/// is summed and updated when it has arrived, and gathered. The link carries one thing at a time, whichever is ready
+/// first. A rank keeps its slice's size: beyond `shards` ranks the batch grows with them.
 package struct StepPrediction: Sendable {
   package let ranks: Int
   /// Slices of the batch, and samples.
   package let shards: Int, batchSize: Int
+  /// Seconds of the pass of one slice.
+  package let passSeconds: Double
   /// Seconds of a step; of it in passes; and in which a rank has nothing to do but wait for the link.
   package let stepSeconds: Double, computeSeconds: Double, waitSeconds: Double
   /// Seconds that the bytes alone need.
@@ -21,9 +24,10 @@ package struct StepPrediction: Sendable {
   /// Samples a second.
   package var samplesPerSecond: Double { Double(batchSize) / stepSeconds }
 
+  /// - Parameter passSeconds: of a slice in a rank's own step; `nil` for the profile's.
   package init(
-    _ profile: StepProfile, link: LinkModel, ranks: Int, threads: Int, shape: BatchShape, overlap: Bool,
-    gradientBytes: Double = 4, sharedCores: Int? = nil
+    _ profile: StepProfile, passSeconds: Double? = nil, link: LinkModel, ranks: Int, threads: Int,
+    shape: BatchShape, overlap: Bool, gradientBytes: Double = 4, sharedCores: Int? = nil
   ) {
     let shards = max(shape.shards, ranks)
     let nodes = NodeCount(shards: shards, ranks: ranks)
@@ -32,7 +36,10 @@ package struct StepPrediction: Sendable {
     // Ranks that share cores, as in a trial on one machine, share their time.
     let stretch = sharedCores.map { max(1, Double(ranks * busy) / Double($0)) } ?? 1
     let link = link.shared(by: sharedCores.map { max(1, Double(ranks) / Double($0)) } ?? 1)
-    let pass = profile.passSeconds * stretch
+    let slicePass = passSeconds ?? profile.passSeconds
+    // Other moments of the pass keep their place in it.
+    let scale = stretch * slicePass / profile.passSeconds
+    let pass = profile.passSeconds * scale
     let trained = Double(profile.trained)
     let share = 1 / Double(ranks)
 
@@ -48,30 +55,41 @@ package struct StepPrediction: Sendable {
     let crossing = max(Double(nodes.own) * (1 - share), Double(nodes.all - nodes.leastOwn) * share)
     let gathering = 1 - share
     let buckets = overlap ? profile.buckets : [profile.trained]
-    let ready = overlap ? profile.bucketSeconds.map { passEnd - pass + $0 * stretch } : [passEnd]
-    var linkFree = 0.0
-    let arrived = zip(buckets, ready).map { bucket, ready in
-      let bytes = Double(bucket) * gradientBytes * crossing
-      linkFree =
-        max(linkFree, ready) + link.exchange(ranks: ranks, bytes: bytes, messagesPerPeer: nodes.own)
-      return linkFree
-    }
-    // The loss is agreed on, behind what the link still carries.
-    linkFree = max(linkFree, passEnd) + link.exchange(ranks: ranks, bytes: Double(16 * nodes.all))
-    var now = linkFree
+    let agreement = link.exchange(ranks: ranks, bytes: Double(16 * nodes.all))
+    var timeline = Timeline()
+    let passStart = passEnd - pass
+    let lossKnown = timeline.carry(
+      readyAt: overlap ? passStart + profile.lossSeconds * scale : passEnd, for: agreement)
     var worked = 0.0
-    for (bucket, arrival) in zip(buckets, arrived) {
+    var gathers: [(ready: Double, seconds: Double)] = []
+    for (index, bucket) in buckets.enumerated() {
+      let ready = overlap ? passStart + profile.bucketSeconds[index] * scale : lossKnown
+      while let first = gathers.first, first.ready <= ready {
+        timeline.carry(readyAt: first.ready, for: first.seconds)
+        gathers.removeFirst()
+      }
+      let arrival = timeline.carry(
+        readyAt: ready,
+        for: link.exchange(
+          ranks: ranks, bytes: Double(bucket) * gradientBytes * crossing, messagesPerPeer: nodes.own))
       let work =
         Double(bucket) * share
         * (Double(nodes.all - 1) * profile.additionSeconds + profile.optimizerSeconds) * stretch
       worked += work
-      now = max(now, arrival) + work
-      linkFree = max(linkFree, now) + link.exchange(ranks: ranks, bytes: Double(bucket * 4) * gathering)
+      // The first layers' parameters are read until the pass ends.
+      let isLast = index == buckets.count - 1
+      gathers.append(
+        (
+          ready: max(arrival, lossKnown, isLast ? passEnd : 0) + work,
+          seconds: link.exchange(ranks: ranks, bytes: Double(bucket * 4) * gathering)
+        ))
     }
+    for gather in gathers { timeline.carry(readyAt: gather.ready, for: gather.seconds) }
     self.ranks = ranks
     self.shards = shards
     batchSize = shards * shape.samplesPerShard
-    stepSeconds = max(now, linkFree)
+    self.passSeconds = slicePass
+    stepSeconds = max(timeline.free, passEnd + worked)
     computeSeconds = compute + worked
     waitSeconds = stepSeconds - computeSeconds
     wireSeconds = ranks == 1 ? 0 : trained * (gradientBytes * crossing + 4 * gathering) / link.bandwidth
@@ -92,6 +110,19 @@ package struct StepPrediction: Sendable {
       Double(profile.parameters + profile.statistics + gradients * profile.trained)
       + slice * Double(nodes.all - nodes.leastOwn + 3)
     return floats * 4 + Double(underWay * profile.activationBytes)
+  }
+}
+
+/// A link that carries one thing after another.
+private struct Timeline {
+  /// When it is free.
+  private(set) var free = 0.0
+
+  /// - Returns: when it has arrived.
+  @discardableResult
+  mutating func carry(readyAt ready: Double, for seconds: Double) -> Double {
+    free = max(free, ready) + seconds
+    return free
   }
 }
 

@@ -5,6 +5,8 @@ import TensorCore
 package struct StepProfile: Sendable {
   /// Seconds of the pass, forward and backward.
   let passSeconds: Double
+  /// Seconds from the start of the pass until the loss is known.
+  let lossSeconds: Double
   /// For each bucket: seconds from the start of the pass until its gradient is final.
   let bucketSeconds: [Double]
   /// Elements of each bucket.
@@ -20,11 +22,12 @@ package struct StepProfile: Sendable {
 
   /// Without BatchNorm, statistics and activations, unless they are given.
   package init(
-    passSeconds: Double, bucketSeconds: [Double], buckets: [Int], batchSums: [Int] = [],
+    passSeconds: Double, lossSeconds: Double, bucketSeconds: [Double], buckets: [Int], batchSums: [Int] = [],
     optimizerSeconds: Double, additionSeconds: Double, parameters: Int, statistics: Int = 0,
     activationBytes: Int = 0
   ) {
     self.passSeconds = passSeconds
+    self.lossSeconds = lossSeconds
     self.bucketSeconds = bucketSeconds
     self.buckets = buckets
     self.batchSums = batchSums
@@ -38,16 +41,25 @@ package struct StepProfile: Sendable {
 }
 
 extension StepProfile {
+  /// The pass of a slice in a rank's own step: the step's processor time less what is not a pass.
+  ///
+  /// - Parameter stepSeconds: of a rank of so many slices that is alone, so that it updates everything.
+  package func passSeconds(ofStep stepSeconds: Double, slices: Int) -> Double {
+    let rest = Double(trained) * (Double(slices - 1) * additionSeconds + optimizerSeconds)
+    return max(0, stepSeconds - rest) / Double(slices)
+  }
+
   /// Measures on this machine for `seconds`, on one thread.
   init(_ model: SpeakerModel, shape: BatchShape, buckets: GradientBuckets, seconds: Double) {
     let bench = PassBench(model, shape: shape, buckets: buckets)
     bench.run()
     bench.forget()
-    let end = monotonicNanoseconds() + UInt64(0.8 * seconds * 1e9)
+    let end = monotonicNanoseconds() + UInt64(0.7 * seconds * 1e9)
     repeat { bench.run() } while monotonicNanoseconds() < end
-    let costs = bench.perFloat(seconds: 0.2 * seconds)
+    let costs = bench.perFloat(seconds: 0.3 * seconds)
     self.init(
-      passSeconds: bench.pass.median, bucketSeconds: bench.finished.map(\.median),
+      passSeconds: bench.pass.median, lossSeconds: bench.loss.median,
+      bucketSeconds: bench.finished.map(\.median),
       buckets: buckets.ranges.map(\.count), batchSums: bench.batchSums, optimizerSeconds: costs.optimizer,
       additionSeconds: costs.addition, parameters: model.layout.count,
       statistics: model.layout.statisticsCount,

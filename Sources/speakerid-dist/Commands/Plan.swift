@@ -6,8 +6,9 @@ struct Plan: JobCommand {
   static let configuration = CommandConfiguration(
     abstract: "Predicts training steps on a cluster that is not there.",
     discussion: """
-      Measures one slice of the batch on one core of this machine, and puts it together with a model of the links: \
-      step time, efficiency and memory for 1, 2, 4, … ranks. docs/scaling.md explains the model and how it was checked.
+      Measures slices of the batch on this machine, one alone and as many as a rank steps through, and puts them \
+      together with a model of the links: step time, efficiency and memory for 1, 2, 4, … ranks. docs/scaling.md \
+      explains the model and how it was checked.
       """)
 
   @OptionGroup var configuration: ConfigurationOptions

@@ -5,7 +5,8 @@ import Training
 @Suite struct StepPredictionTests {
   /// 10 ms a slice; two buckets of 400,000 and 600,000 floats, final after 7 and 10 ms; updates that cost nothing.
   static let profile = StepProfile(
-    passSeconds: 0.010, bucketSeconds: [0.007, 0.010], buckets: [400_000, 600_000], optimizerSeconds: 0,
+    passSeconds: 0.010, lossSeconds: 0.003, bucketSeconds: [0.007, 0.010], buckets: [400_000, 600_000],
+    optimizerSeconds: 0,
     additionSeconds: 0, parameters: 1_000_000)
   static let shape = BatchShape(samplesPerShard: 4, frames: 128, shards: 8)
   static let gigabit = LinkModel(latency: 50e-6, perMessage: 1e-6, bandwidth: 125e6)
@@ -34,16 +35,39 @@ import Training
     #expect(isClose(predict(ranks, Self.noLink).stepSeconds, 0.080 / Double(ranks)))
   }
 
-  /// What the first bucket needs goes by while the second is computed.
+  /// What the loss and the first bucket need goes by while the second is computed.
   @Test func twoRanksByHand() {
-    // A rank sends half of each bucket, 0.8 and 1.2 MB, at 125 MB/s; an exchange costs 51 µs more.
+    // A rank sends half of each bucket, 0.8 and 1.2 MB, at 125 MB/s; an exchange costs 51 µs more. The last slice
+    // begins at 30 ms; its loss, 33 ms, is long known when the first bucket, 37 ms, has gone.
     let exchange = 51e-6, byte = 1 / 125e6
-    // That is after the pass, which ends at 40 ms: the second bucket has to wait.
-    let firstSent = 0.037 + exchange + 0.8e6 * byte
-    let secondSent = firstSent + exchange + 1.2e6 * byte
-    let agreed = secondSent + exchange + 32 * byte
-    let gathered = agreed + exchange + 0.8e6 * byte + exchange + 1.2e6 * byte
+    let firstArrived = 0.037 + exchange + 0.8e6 * byte
+    // That is after the pass, which ends at 40 ms: the second bucket, ready since, goes before the first's gather.
+    let secondArrived = firstArrived + exchange + 1.2e6 * byte
+    let gathered = secondArrived + exchange + 0.8e6 * byte + exchange + 1.2e6 * byte
     #expect(isClose(predict(2).stepSeconds, gathered))
+  }
+
+  /// With short buckets the gather of the first has gone before the second is final.
+  @Test func gathersHideToo() {
+    let link = LinkModel(latency: 0, perMessage: 0, bandwidth: 2e9)
+    // 0.4 ms for the first bucket, 0.4 for its gather; 0.6 and 0.6 for the second, after the pass.
+    #expect(isClose(predict(2, link).stepSeconds, 0.040 + 2 * 1.2e6 / 2e9))
+    #expect(
+      isClose(predict(2, link, overlap: false).stepSeconds, 0.040 + 2 * 2e6 / 2e9 + 32 / 2e9),
+      "nothing hides: the loss, the gradient, the parameters")
+  }
+
+  /// What a rank's own step takes beats what a slice alone does.
+  @Test func aMeasuredPassCounts() {
+    let slower = StepPrediction(
+      Self.profile, passSeconds: 0.012, link: Self.noLink, ranks: 2, threads: 1, shape: Self.shape,
+      overlap: true)
+    #expect(isClose(slower.stepSeconds, 0.048))
+    let profile = StepProfile(
+      passSeconds: 0.010, lossSeconds: 0.003, bucketSeconds: [0.010], buckets: [1_000_000],
+      optimizerSeconds: 2e-9, additionSeconds: 1e-9, parameters: 1_000_000)
+    // Four slices of 12 ms, three additions of 1 ms, an update of 2 ms.
+    #expect(isClose(profile.passSeconds(ofStep: 0.053, slices: 4), 0.012))
   }
 
   @Test(arguments: [2, 4, 8, 16, 64]) func overlapOnlyHelps(ranks: Int) {
@@ -71,10 +95,12 @@ import Training
   @Test func batchNormWaitsInEverySum() {
     let sums = [160, 320, 160]
     let normalized = StepProfile(
-      passSeconds: 0.010, bucketSeconds: [0.010], buckets: [1_000_000], batchSums: sums, optimizerSeconds: 0,
+      passSeconds: 0.010, lossSeconds: 0.003, bucketSeconds: [0.010], buckets: [1_000_000], batchSums: sums,
+      optimizerSeconds: 0,
       additionSeconds: 0, parameters: 1_000_000)
     let plain = StepProfile(
-      passSeconds: 0.010, bucketSeconds: [0.010], buckets: [1_000_000], optimizerSeconds: 0,
+      passSeconds: 0.010, lossSeconds: 0.003, bucketSeconds: [0.010], buckets: [1_000_000],
+      optimizerSeconds: 0,
       additionSeconds: 0,
       parameters: 1_000_000)
     let added = predict(4, profile: normalized).stepSeconds - predict(4, profile: plain).stepSeconds
