@@ -110,7 +110,9 @@ final class ScratchFolder: Sendable {
 
   private static let sharedPaths = Mutex<[String]>([])
   private static let removal = atexit {
-    for path in ScratchFolder.sharedPaths.withLock({ $0 }) { try? FileManager.default.removeItem(atPath: path) }
+    for path in ScratchFolder.sharedPaths.withLock({ $0 }) {
+      try? FileManager.default.removeItem(atPath: path)
+    }
   }
 
   /// Writes a file and returns its path.

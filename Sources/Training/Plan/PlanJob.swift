@@ -74,11 +74,8 @@ public struct PlanJob: Job {
   ) throws -> [RankBench.Load: Double] {
     let bench = RankBench(configuration: configuration, model: model, shape: configuration.batchShape)
     let loads = Set(rankCounts.map { load($0, bench.shape) })
-    var passes: [RankBench.Load: Double] = [:]
-    for load in loads {
-      let step = try bench.seconds(load, for: 0.6 * seconds / Double(loads.count))
-      passes[load] = profile.passSeconds(ofStep: step, slices: load.slices)
-    }
+    var passes = try bench.seconds(loads, for: 0.6 * seconds)
+    for (load, step) in passes { passes[load] = profile.passSeconds(ofStep: step, slices: load.slices) }
     return passes
   }
 

@@ -21,63 +21,66 @@ struct RankBench {
     let copies: Int
   }
 
-  /// Processor seconds of one step of one rank.
+  /// Processor seconds of one step of one rank, for each load. They take turns, as the machine is not always as fast,
+  /// three times at least; the median counts.
   ///
   /// Whoever else uses the machine takes time, but not this program's processor time; still they share the caches.
-  func seconds(_ load: Load, for duration: Double) throws -> Double {
-    let trainers = try (0..<load.copies).map { _ in try trainer(load) }
-    let source = NoiseSlices(shape: shape)
+  func seconds(_ loads: Set<Load>, for duration: Double) throws -> [Load: Double] {
+    let ranks = try Dictionary(uniqueKeysWithValues: loads.map { ($0, try Ranks(self, $0)) })
     // The first steps touch their memory for the first time.
-    for trainer in trainers { for _ in 0..<2 { _ = try trainer.value.takeStep(from: source) } }
-    let team = ThreadTeam(workers: load.copies, seats: load.copies)
-    let ends = Ends(count: load.copies)
-    let start = processNanoseconds()
+    for _ in 0..<2 { for ranks in ranks.values { _ = try ranks.secondsOfStep() } }
+    var rounds: [Load: Rounds] = [:]
     let deadline = monotonicNanoseconds() + UInt64(duration * 1e9)
-    team.run { copy in
-      var steps = 0
-      ends.record(
-        copy,
-        Result {
-          repeat {
-            _ = try trainers[copy].value.takeStep(from: source)
-            steps += 1
-          } while monotonicNanoseconds() < deadline
-          return steps
-        })
-    }
-    let used = Double(processNanoseconds() - start) * 1e-9
-    return used / Double(try ends.total())
+    var count = 0
+    repeat {
+      for (load, ranks) in ranks { rounds[load, default: Rounds()].add(try ranks.secondsOfStep()) }
+      count += 1
+    } while count < 3 || monotonicNanoseconds() < deadline
+    return rounds.mapValues(\.median)
   }
+}
 
-  private func trainer(_ load: Load) throws -> Rank {
-    var configuration = configuration
+/// The ranks of a load, each a training alone on a thread of its own.
+private final class Ranks: @unchecked Sendable {
+  // Unchecked: each worker uses its own trainer and its own place among the ends.
+  private let trainers: [Trainer<SoloGroup>]
+  private let source: NoiseSlices
+  private let team: ThreadTeam
+  private let ends: UnsafeMutableBufferPointer<Result<Void, any Error>>
+
+  init(_ bench: RankBench, _ load: RankBench.Load) throws {
+    var configuration = bench.configuration
     configuration.train.shards = load.slices
-    configuration.train.batchSize = load.slices * shape.samplesPerShard
+    configuration.train.batchSize = load.slices * bench.shape.samplesPerShard
     configuration.train.reduction = .ordered
-    return Rank(
-      value: try Trainer(SoloGroup(), configuration: configuration, model: model, threads: load.threads))
+    let prepared = configuration
+    trainers = try (0..<load.copies).map { _ in
+      try Trainer(SoloGroup(), configuration: prepared, model: bench.model, threads: load.threads)
+    }
+    source = NoiseSlices(shape: bench.shape, speakers: bench.model.speakers)
+    team = ThreadTeam(workers: load.copies, seats: load.copies)
+    ends = .allocate(capacity: load.copies)
+    ends.initialize(repeating: .success(()))
   }
 
-  /// One thread at a time uses it.
-  private struct Rank: @unchecked Sendable { let value: Trainer<SoloGroup> }
+  deinit {
+    ends.deinitialize()
+    ends.deallocate()
+  }
 
-  /// What each copy has done.
-  private final class Ends: @unchecked Sendable {
-    // Unchecked: changes under the monitor.
-    private let monitor = Monitor()
-    private var ends: [Result<Int, any Error>]
-
-    init(count: Int) { ends = Array(repeating: .success(0), count: count) }
-
-    func record(_ copy: Int, _ end: Result<Int, any Error>) { monitor.withLock { ends[copy] = end } }
-
-    func total() throws -> Int { try monitor.withLock { try ends.reduce(0) { try $0 + $1.get() } } }
+  /// One step of each, at the same time.
+  func secondsOfStep() throws -> Double {
+    let start = processNanoseconds()
+    team.run { rank in ends[rank] = Result { _ = try trainers[rank].takeStep(from: source) } }
+    for end in ends { try end.get() }
+    return Double(processNanoseconds() - start) * 1e-9 / Double(trainers.count)
   }
 }
 
 /// Slices of noise: how long a step takes does not depend on what was said.
 private struct NoiseSlices: SliceSource {
   let shape: BatchShape
+  let speakers: Int
 
   func fill(
     shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
@@ -85,7 +88,7 @@ private struct NoiseSlices: SliceSource {
     for index in 0..<shape.samplesPerShard * shape.frames * SpeakerModel.melBands {
       mels[index] = Float((index + step) % 29) * 0.1 - 1.4
     }
-    for sample in 0..<shape.samplesPerShard { labels[sample] = Int32((sample + shard) % 2) }
+    for sample in 0..<shape.samplesPerShard { labels[sample] = Int32((sample + shard) % speakers) }
   }
 }
 

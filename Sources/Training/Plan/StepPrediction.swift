@@ -55,42 +55,35 @@ package struct StepPrediction: Sendable {
     let crossing = max(Double(nodes.own) * (1 - share), Double(nodes.all - nodes.leastOwn) * share)
     let gathering = 1 - share
     let buckets = overlap ? profile.buckets : [profile.trained]
+    let works = buckets.map { bucket in
+      Double(bucket) * share
+        * (Double(nodes.all - 1) * profile.additionSeconds + profile.optimizerSeconds) * stretch
+    }
+    var timeline = Timeline(passEnd: passEnd)
     let agreement = link.exchange(ranks: ranks, bytes: Double(16 * nodes.all))
-    var timeline = Timeline()
     let passStart = passEnd - pass
     let lossKnown = timeline.carry(
       readyAt: overlap ? passStart + profile.lossSeconds * scale : passEnd, for: agreement)
-    var worked = 0.0
-    var gathers: [(ready: Double, seconds: Double)] = []
     for (index, bucket) in buckets.enumerated() {
-      let ready = overlap ? passStart + profile.bucketSeconds[index] * scale : lossKnown
-      while let first = gathers.first, first.ready <= ready {
-        timeline.carry(readyAt: first.ready, for: first.seconds)
-        gathers.removeFirst()
-      }
+      let ready = overlap ? passStart + profile.bucketSeconds[index] * scale + timeline.delay : lossKnown
+      timeline.carryGathers(readyBy: ready)
       let arrival = timeline.carry(
         readyAt: ready,
         for: link.exchange(
           ranks: ranks, bytes: Double(bucket) * gradientBytes * crossing, messagesPerPeer: nodes.own))
-      let work =
-        Double(bucket) * share
-        * (Double(nodes.all - 1) * profile.additionSeconds + profile.optimizerSeconds) * stretch
-      worked += work
-      // The first layers' parameters are read until the pass ends.
-      let isLast = index == buckets.count - 1
-      gathers.append(
-        (
-          ready: max(arrival, lossKnown, isLast ? passEnd : 0) + work,
-          seconds: link.exchange(ranks: ranks, bytes: Double(bucket * 4) * gathering)
-        ))
+      timeline.update(
+        from: max(arrival, lossKnown), for: works[index],
+        // The first layers' parameters are read until the pass ends.
+        isAfterPass: !overlap || index == buckets.count - 1,
+        gather: link.exchange(ranks: ranks, bytes: Double(bucket * 4) * gathering))
     }
-    for gather in gathers { timeline.carry(readyAt: gather.ready, for: gather.seconds) }
+    timeline.carryGathers(readyBy: .infinity)
     self.ranks = ranks
     self.shards = shards
     batchSize = shards * shape.samplesPerShard
     self.passSeconds = slicePass
-    stepSeconds = max(timeline.free, passEnd + worked)
-    computeSeconds = compute + worked
+    stepSeconds = max(timeline.linkFree, timeline.processorFree)
+    computeSeconds = compute + works.reduce(0, +)
     waitSeconds = stepSeconds - computeSeconds
     wireSeconds = ranks == 1 ? 0 : trained * (gradientBytes * crossing + 4 * gathering) / link.bandwidth
     sentBytes = ranks == 1 ? 0 : trained * (gradientBytes * Double(nodes.own) * (1 - share) + 4 * gathering)
@@ -113,16 +106,42 @@ package struct StepPrediction: Sendable {
   }
 }
 
-/// A link that carries one thing after another.
+/// The end of a step: a link that carries one thing after another, and a processor that updates between its products.
 private struct Timeline {
-  /// When it is free.
-  private(set) var free = 0.0
+  private(set) var linkFree = 0.0
+  /// When the pass and all updates so far are done.
+  private(set) var processorFree: Double
+  /// How much later than without updates the pass is.
+  private(set) var delay = 0.0
+  private var gathers: [(ready: Double, seconds: Double)] = []
+
+  init(passEnd: Double) { processorFree = passEnd }
 
   /// - Returns: when it has arrived.
   @discardableResult
   mutating func carry(readyAt ready: Double, for seconds: Double) -> Double {
-    free = max(free, ready) + seconds
-    return free
+    linkFree = max(linkFree, ready) + seconds
+    return linkFree
+  }
+
+  /// Updates a bucket that has arrived, in the middle of the pass if that goes on.
+  mutating func update(from start: Double, for seconds: Double, isAfterPass: Bool, gather: Double) {
+    if start < processorFree && !isAfterPass {
+      delay += seconds
+      processorFree += seconds
+      gathers.append((ready: start + seconds, seconds: gather))
+    } else {
+      processorFree = max(processorFree, start) + seconds
+      gathers.append((ready: processorFree, seconds: gather))
+    }
+  }
+
+  /// Carries the gathers that are ready by then.
+  mutating func carryGathers(readyBy time: Double) {
+    while let first = gathers.first, first.ready <= time {
+      carry(readyAt: first.ready, for: first.seconds)
+      gathers.removeFirst()
+    }
   }
 }
 

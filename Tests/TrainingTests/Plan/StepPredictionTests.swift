@@ -57,6 +57,17 @@ import Training
       "nothing hides: the loss, the gradient, the parameters")
   }
 
+  /// An update in the middle of the pass makes it longer, wherever it falls.
+  @Test func updatesTakeTheirTime() {
+    let profile = StepProfile(
+      passSeconds: 0.010, lossSeconds: 0.003, bucketSeconds: [0.007, 0.010], buckets: [400_000, 600_000],
+      optimizerSeconds: 4e-9, additionSeconds: 0, parameters: 1_000_000)
+    // Half of each bucket: 0.8 ms in the pass, 1.2 ms after it.
+    #expect(isClose(predict(2, Self.noLink, profile: profile).stepSeconds, 0.042))
+    let link = LinkModel(latency: 0, perMessage: 0, bandwidth: 2e9)
+    #expect(isClose(predict(2, link, profile: profile).stepSeconds, 0.0408 + 0.0006 + 0.0012 + 0.0006))
+  }
+
   /// What a rank's own step takes beats what a slice alone does.
   @Test func aMeasuredPassCounts() {
     let slower = StepPrediction(
