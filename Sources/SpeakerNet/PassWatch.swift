@@ -6,7 +6,7 @@ import TensorCore
 /// Closures get the clock of the pass, for the time they take.
 public struct PassWatch {
   /// What is worth being told of by itself: large enough for its bytes to count more than a message's latency.
-  public static let leastFloats = 1 << 18
+  public static let leastFloats = 1 << 16
 
   /// The loss of the whole slice is known; the backward pass of (a part of) it follows.
   public let loss: (_ loss: Loss.Result, _ clock: PhaseClock) -> Void
