@@ -84,7 +84,7 @@ package struct StepPrediction: Sendable {
     self.passSeconds = slicePass
     stepSeconds = max(timeline.linkFree, timeline.processorFree)
     computeSeconds = compute + works.reduce(0, +)
-    waitSeconds = stepSeconds - computeSeconds
+    waitSeconds = max(0, stepSeconds - computeSeconds)
     wireSeconds = ranks == 1 ? 0 : trained * (gradientBytes * crossing + 4 * gathering) / link.bandwidth
     sentBytes = ranks == 1 ? 0 : trained * (gradientBytes * Double(nodes.own) * (1 - share) + 4 * gathering)
     memoryBytes = Self.memory(profile, nodes, ranks: ranks, threads: busy)
