@@ -116,7 +116,7 @@ check_link_down_shortly() {
   start link-down-shortly --max-restarts 0
   reach 200 || complain "it did not come to step 200"
   unplug 3
-  sleep 3
+  sleep 2
   plug 3
   finish 120
   equals_reference
