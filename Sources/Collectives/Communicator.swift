@@ -3,8 +3,8 @@ import Diagnostics
 /// A group of processes (or threads) that compute together: the few MPI calls this project needs.
 ///
 /// Every call but `test`, `wait` and `abort` is collective: all ranks make the same calls in the same order (of each
-/// ``ExchangeLane``) with counts that fit together. Calls may come from different threads, one at a time. Arguments that are wrong on
-/// this rank alone are programming errors and trap; what goes wrong between ranks throws.
+/// ``ExchangeLane``) with counts that fit together. Calls may come from different threads, one at a time. Arguments
+/// that are wrong on this rank alone are programming errors and trap; what goes wrong between ranks throws.
 ///
 /// Nothing in the calls of a training step (`startAllToAll`, `startAllGather`, `test`, `wait`, `allReduceSum`)
 /// allocates here (Open MPI itself does, a little): counts and offsets live in plans built once.

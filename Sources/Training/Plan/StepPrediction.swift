@@ -37,9 +37,9 @@ package struct StepPrediction: Sendable {
     let stretch = sharedCores.map { max(1, Double(ranks * busy) / Double($0)) } ?? 1
     let link = link.shared(by: sharedCores.map { max(1, Double(ranks) / Double($0)) } ?? 1)
     let slicePass = passSeconds ?? profile.passSeconds
+    let pass = slicePass * stretch
     // Other moments of the pass keep their place in it.
-    let scale = stretch * slicePass / profile.passSeconds
-    let pass = profile.passSeconds * scale
+    let scale = pass / profile.passSeconds
     let trained = Double(profile.trained)
     let share = 1 / Double(ranks)
 

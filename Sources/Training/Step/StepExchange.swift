@@ -28,13 +28,13 @@ final class StepExchange<C: Communicator>: @unchecked Sendable {
   private let monitor = Monitor()
   /// Buckets whose local sums are complete.
   private var isComplete: [Bool]
-  /// How many buckets have gone out, may be updated for all that this rank reads, are updated, and are in place.
-  private var started = 0, released = 0, updated = 0, gathered = 0
+  /// How many buckets have gone out, are updated, and are in place.
+  private var started = 0, updated = 0, gathered = 0
   /// For each local slice: of how many buckets it will not read the parameters again.
   private var releasedBySlice: [Int]
   private var update: ParameterUpdate?
   /// The summed gradient of the largest slice.
-  private let gradient: UnsafeMutablePointer<Float>
+  private let gradient: AlignedFloats
   /// What went wrong on a worker's thread, for the caller's to throw.
   private var failure: (any Error)?
 
@@ -48,12 +48,8 @@ final class StepExchange<C: Communicator>: @unchecked Sendable {
     isComplete = buckets.map { _ in false }
     releasedBySlice = Array(
       repeating: 0, count: max(1, ownership.shards(of: communicator.rank).count))
-    let largest = buckets.map(\.reduction.slice.count).max() ?? 0
-    gradient = UnsafeMutableRawPointer.allocate(byteCount: max(64, largest * 4), alignment: 64)
-      .bindMemory(to: Float.self, capacity: max(1, largest))
+    gradient = AlignedFloats(count: buckets.map(\.reduction.slice.count).max() ?? 0)
   }
-
-  deinit { gradient.deallocate() }
 
   /// Begins a step.
   ///
@@ -64,7 +60,6 @@ final class StepExchange<C: Communicator>: @unchecked Sendable {
     for bucket in isComplete.indices { isComplete[bucket] = false }
     for slice in releasedBySlice.indices { releasedBySlice[slice] = 0 }
     started = 0
-    released = 0
     updated = 0
     gathered = 0
   }
@@ -97,7 +92,6 @@ final class StepExchange<C: Communicator>: @unchecked Sendable {
       {
         releasedBySlice[slice] += 1
       }
-      released = releasedBySlice.min() ?? 0
     }
   }
 
@@ -114,10 +108,10 @@ final class StepExchange<C: Communicator>: @unchecked Sendable {
   private func moveOn(_ clock: PhaseClock) throws {
     if loss.isUnderWay { try clock.measure(.exchange) { try loss.test() } }
     guard let known = loss.known, known.isSound, let update else { return }
-    if updated < min(started, released) {
+    if updated < min(started, releasedBySlice.min() ?? 0) {
       let bucket = buckets[updated]
       guard try clock.measure(.exchange, { try bucket.reduction.test() }) else { return }
-      try bucket.update(update, sum: gradient, clock: clock)
+      try bucket.update(update, sum: gradient.start, clock: clock)
       updated += 1
     } else if gathered < updated {
       let isInPlace = try clock.measure(.exchange) { try buckets[gathered].reduction.testGather() }
@@ -158,7 +152,7 @@ final class StepExchange<C: Communicator>: @unchecked Sendable {
       started += 1
     }
     while updated < buckets.count {
-      try buckets[updated].update(update, sum: gradient, clock: clock)
+      try buckets[updated].update(update, sum: gradient.start, clock: clock)
       updated += 1
     }
     communicator.activity?.note(.parameterGather)
