@@ -10,12 +10,18 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
     case badData = 65
     /// A file or folder that is not there.
     case missingInput = 66
+    /// A host that does not answer.
+    case unavailable = 69
     /// A defect of this program.
     case internalError = 70
+    /// Memory that cannot be had.
+    case outOfMemory = 71
     /// Reading or writing failed: no space, no permission.
     case inputOutput = 74
-    /// Stopped by a signal after saving, or ended because a rank is missing or differs; `--resume` goes on.
+    /// Stopped by a signal, and saved; `--resume` goes on.
     case interrupted = 75
+    /// A rank is missing, or its parameters differ from the others'; `--resume` goes on from the last checkpoint.
+    case rankLost = 76
   }
 
   /// What kind of failure, and so which exit status.
