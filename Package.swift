@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Collectives", dependencies: ["CKernels", "Diagnostics", "Threads"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
-    .target(name: "SpeakerNet", dependencies: ["CKernels", "TensorCore", "Diagnostics"]),
+    .target(name: "SpeakerNet", dependencies: ["TensorCore", "Diagnostics"]),
     .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
     .target(
       name: "Training",

@@ -1,4 +1,3 @@
-import CKernels
 import TensorCore
 
 /// One slice of a batch on its way through the network and back: what a layer may use.
@@ -6,7 +5,7 @@ import TensorCore
 /// Activations come from an arena. What the backward pass will need is saved on a tape and restored in reverse
 /// order. A pass knows neither shards nor ranks: where a layer needs the whole global batch (BatchNorm), it asks
 /// ``sumOverBatch(_:count:)``, and dropout draws from the stream it was given.
-public struct Pass {
+public struct Pass: MatrixOperations {
   /// What the pass is for.
   public enum Mode: Sendable {
     /// Dropout on, BatchNorm on batch statistics, activations saved.
@@ -118,6 +117,11 @@ public struct Pass {
     Matrix(state.parameters + parameter.offset, rows: parameter.rows, columns: parameter.columns)
   }
 
+  /// A BatchNorm's running statistic.
+  subscript(buffer: Buffer) -> Matrix {
+    Matrix(state.statistics + buffer.offset, rows: 1, columns: buffer.count)
+  }
+
   /// Where a parameter's gradient goes.
   public func gradient(of parameter: Parameter) -> Matrix {
     Matrix(gradients! + parameter.offset, rows: parameter.rows, columns: parameter.columns)
@@ -152,28 +156,21 @@ public struct Pass {
   /// The matrix saved last that was not restored yet.
   public func restore() -> Matrix { tape.pop() }
 
-  /// A dropout mask of `count` keep bytes, saved for the backward pass; `nil` when nothing is dropped.
-  ///
-  /// Every sample's numbers begin a block of their own, so they do not depend on what else is under way.
-  public mutating func mask(_ count: Int, probability: Float) -> UnsafeMutablePointer<UInt8>? {
-    guard var stream = dropoutStream, probability > 0 else { return nil }
-    stream = stream.site(dropoutSite)
+  /// A dropout mask for `count` elements, saved for the backward pass; ``DropoutMask/none`` when nothing is dropped.
+  mutating func mask(_ count: Int, probability: Float) -> DropoutMask {
+    guard let dropoutStream, probability > 0 else { return .none }
+    let stream = dropoutStream.site(dropoutSite)
     dropoutSite += 1
-    let keep = kept.bytes(count)
-    clock.measure(.dropout) {
-      let each = count / max(1, samples)
-      for sample in 0..<samples {
-        stream.keepMask(
-          ofSample: firstSample + sample, dropped: probability, keep + sample * each, count: each)
-      }
-    }
-    tape.push(keep)
-    return keep
+    let mask = drawMask(
+      kept.bytes(count), count: count, samples: firstSample..<firstSample + samples, probability: probability,
+      from: stream)
+    tape.push(mask)
+    return mask
   }
 
-  /// The mask saved last; `nil` where ``mask(_:probability:)`` gave none.
-  public func restoreMask(probability: Float) -> UnsafeMutablePointer<UInt8>? {
-    dropoutStream == nil || probability == 0 ? nil : tape.popMask()
+  /// The mask that ``mask(_:probability:)`` gave last.
+  func restoreMask(probability: Float) -> DropoutMask {
+    dropoutStream == nil || probability == 0 ? .none : tape.popMask()
   }
 
   /// Replaces `count` floats by their sum over all slices of the global batch, in the one fixed order.

@@ -88,7 +88,7 @@ public struct SpeakerModel: Sendable {
         logits_BC.rows(part).copy(from: y_BC)
         pass.finishedLoss(result)
         let dh_ND = encoder.backward(pooling.backward(head.backward(dy_BC, &pass), &pass), &pass)
-        prenet.backwardToParameters(dh_ND, &pass)
+        prenet.parameterGradients(dh_ND, &pass)
         pass.finishedGradients(from: prenet.weight)
       }
       start = part.upperBound
@@ -101,15 +101,6 @@ public struct SpeakerModel: Sendable {
     withUnsafePointer(to: Int32(label)) { label in
       loss(logits_BC.rows(row..<row + 1), labels: label, gradient: nil, pass)
     }
-  }
-}
-
-extension Linear {
-  /// ``backward(_:_:)`` for the first layer, whose input needs no gradient.
-  func backwardToParameters(_ dy_NO: Matrix, _ pass: inout Pass) {
-    let x_NI = pass.restore()
-    if let bias { pass.addBiasGradient(of: bias, from: dy_NO) }
-    weightGradient(dy_NO, x_NI, &pass)
   }
 }
 

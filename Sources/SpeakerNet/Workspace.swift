@@ -21,7 +21,7 @@ public final class Workspace {
 /// Matrices and masks in the order in which they were saved: last in, first out.
 final class Tape {
   private var matrices = Stack<Matrix>()
-  private var masks = Stack<UnsafeMutablePointer<UInt8>>()
+  private var masks = Stack<DropoutMask>()
 
   func reset() {
     matrices.count = 0
@@ -30,8 +30,8 @@ final class Tape {
 
   func push(_ matrix: Matrix) { matrices.push(matrix) }
   func pop() -> Matrix { matrices.pop() }
-  func push(_ mask: UnsafeMutablePointer<UInt8>) { masks.push(mask) }
-  func popMask() -> UnsafeMutablePointer<UInt8> { masks.pop() }
+  func push(_ mask: DropoutMask) { masks.push(mask) }
+  func popMask() -> DropoutMask { masks.pop() }
 
   /// Grows in the first pass of a network that is deeper than any recipe, and never again.
   private struct Stack<Element>: ~Copyable {

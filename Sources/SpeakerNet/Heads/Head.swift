@@ -1,4 +1,3 @@
-import CKernels
 import TensorCore
 
 /// From the pooled vector to one logit a speaker: e_BD → y_BC. Two parts, the first of which may be missing.
@@ -46,42 +45,39 @@ package struct Head: Layer {
     }
   }
 
-  package func backward(_ dy_BC: Matrix, _ pass: inout Pass) -> Matrix {
-    switch output {
-    case .linear(let layer): return hiddenBackward(backward(dy_BC, layer, layer.weight, &pass), &pass)
-    case .cosine(let layer): return hiddenBackward(backward(dy_BC, layer, layer.weight, &pass), &pass)
-    }
-  }
-
   /// The last layer is the largest part of many models, and the first whose gradient is known.
-  private func backward(
-    _ dy_BC: Matrix, _ output: some Layer, _ first: Parameter, _ pass: inout Pass
-  ) -> Matrix {
-    let dh_BD = output.backward(dy_BC, &pass)
-    pass.finishedGradients(from: first)
-    return dh_BD
+  package func backward(_ dy_BC: Matrix, _ pass: inout Pass) -> Matrix {
+    let dh_BD: Matrix
+    switch output {
+    case .linear(let layer):
+      dh_BD = layer.backward(dy_BC, &pass)
+      pass.finishedGradients(from: layer.weight)
+    case .cosine(let layer):
+      dh_BD = layer.backward(dy_BC, &pass)
+      pass.finishedGradients(from: layer.weight)
+    }
+    return hiddenBackward(dh_BD, &pass)
   }
 
   private func hiddenForward(_ e_BD: Matrix, _ pass: inout Pass) -> Matrix {
+    let h_BD: Matrix
     switch hidden {
     case .none: return e_BD
     case .batchNorm(let norm): return norm.forward(e_BD, &pass)
     case .relu(let linear):
-      let h_BD = linear.product(e_BD, &pass)
-      pass.biasReLUDropout(h_BD, linear.bias!, probability: 0)
-      pass.save(e_BD)
-      pass.save(h_BD)
-      return h_BD
+      h_BD = linear.product(e_BD, &pass)
+      pass.biasReLUDropout(h_BD, pass[linear.bias!], .none)
     case .sigmoid(let linear):
-      let h_BD = linear.product(e_BD, &pass)
-      kernel_bias_sigmoid(h_BD.rows, h_BD.columns, pass[linear.bias!].base, h_BD.base)
-      pass.save(e_BD)
-      pass.save(h_BD)
-      return h_BD
+      h_BD = linear.product(e_BD, &pass)
+      pass.biasSigmoid(h_BD, pass[linear.bias!])
     }
+    pass.save(e_BD)
+    pass.save(h_BD)
+    return h_BD
   }
 
   private func hiddenBackward(_ dh_BD: Matrix, _ pass: inout Pass) -> Matrix {
+    let hiddenLayer: Linear
     switch hidden {
     case .none: return dh_BD
     case .batchNorm(let norm):
@@ -89,19 +85,16 @@ package struct Head: Layer {
       pass.finishedGradients(from: norm.weight)
       return de_BD
     case .relu(let linear):
-      let h_BD = pass.restore(), e_BD = pass.restore()
-      pass.biasReLUDropoutBackward(dh_BD, result: h_BD, linear.bias!, probability: 0)
-      linear.weightGradient(dh_BD, e_BD, &pass)
-      pass.finishedGradients(from: linear.weight)
-      return linear.inputGradient(dh_BD, &pass)
+      hiddenLayer = linear
+      pass.biasReLUDropoutBackward(
+        dh_BD, result: pass.restore(), .none, dbias: pass.gradient(of: linear.bias!))
     case .sigmoid(let linear):
-      let h_BD = pass.restore(), e_BD = pass.restore()
-      kernel_sigmoid_backward(
-        h_BD.rows, h_BD.columns, h_BD.base, dh_BD.base, dh_BD.base, pass.gradient(of: linear.bias!).base)
-      linear.weightGradient(dh_BD, e_BD, &pass)
-      pass.finishedGradients(from: linear.weight)
-      return linear.inputGradient(dh_BD, &pass)
+      hiddenLayer = linear
+      pass.biasSigmoidBackward(dh_BD, result: pass.restore(), dbias: pass.gradient(of: linear.bias!))
     }
+    hiddenLayer.weightGradient(dh_BD, pass.restore(), &pass)
+    pass.finishedGradients(from: hiddenLayer.weight)
+    return hiddenLayer.inputGradient(dh_BD, &pass)
   }
 }
 
@@ -113,5 +106,51 @@ extension ModelConfiguration.Head {
     case .linear: "pred_layer"
     case .bnLinear: "pred_layer.1"
     }
+  }
+}
+
+/// `y = scale · cos(x, weight_c)`: rows of x and of the weight divided by their lengths, no bias. The last layer
+/// under AM-softmax (Wang, Cheng, Liu and Liu, arXiv 1801.05599).
+package struct CosineLayer: Layer {
+  /// [C, D]
+  let weight: Parameter
+  let scale: Float
+
+  package init(_ name: String, inputs: Int, outputs: Int, scale: Float, in layout: inout ParameterLayout) {
+    weight = layout.add("\(name).weight", [outputs, inputs], .uniform(bound: 1 / Float(inputs).squareRoot()))
+    self.scale = scale
+  }
+
+  package func forward(_ x_BD: Matrix, _ pass: inout Pass) -> Matrix {
+    let unit_BD = normalized(x_BD, &pass)
+    let unitWeight_CD = normalized(pass[weight], &pass)
+    let y_BC = pass.matrix(x_BD.rows, weight.rows)
+    pass.multiply(unit_BD, transposed: unitWeight_CD, into: y_BC)
+    pass.scale(y_BC, by: scale)
+    return y_BC
+  }
+
+  package func backward(_ dy_BC: Matrix, _ pass: inout Pass) -> Matrix {
+    let weightLengths_C = pass.restore(), unitWeight_CD = pass.restore()
+    let lengths_B = pass.restore(), unit_BD = pass.restore()
+    pass.scale(dy_BC, by: scale)
+    let dunit_BD = pass.matrix(unit_BD.rows, unit_BD.columns)
+    let dunitWeight_CD = pass.matrix(weight.rows, weight.columns)
+    pass.multiply(dy_BC, unitWeight_CD, into: dunit_BD)
+    pass.multiply(transposed: dy_BC, unit_BD, into: dunitWeight_CD)
+    pass.normalizeRowsBackward(
+      dunitWeight_CD, result: unitWeight_CD, lengths: weightLengths_C, into: pass.gradient(of: weight),
+      accumulating: pass.isAccumulating)
+    pass.normalizeRowsBackward(dunit_BD, result: unit_BD, lengths: lengths_B, into: dunit_BD)
+    return dunit_BD
+  }
+
+  private func normalized(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    let unit_ND = pass.matrix(x_ND.rows, x_ND.columns)
+    let lengths_N = pass.matrix(1, x_ND.rows)
+    pass.normalizeRows(x_ND, into: unit_ND, lengths: lengths_N)
+    pass.save(unit_ND)
+    pass.save(lengths_N)
+    return unit_ND
   }
 }

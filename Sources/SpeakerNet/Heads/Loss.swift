@@ -1,4 +1,3 @@
-import CKernels
 import TensorCore
 
 /// The training loss: cross entropy, of logits with a margin for AM-softmax.
@@ -37,11 +36,9 @@ public struct Loss: Sendable {
       scored.copy(from: y_BC)
       for sample in 0..<y_BC.rows { scored[sample, Int(labels[sample])] -= marginOfLogit }
     }
-    pass.clock.measure(.softmax) {
-      kernel_cross_entropy(
-        scored.rows, scored.columns, scored.base, labels, 1 / Float(pass.globalSamples), losses, correct,
-        dy_BC?.base)
-    }
+    pass.crossEntropy(
+      scored, labels: labels, losses: losses, correct: correct, gradient: dy_BC,
+      scale: 1 / Float(pass.globalSamples))
     var sum = 0.0
     var hits = 0
     for sample in 0..<y_BC.rows {

@@ -1,4 +1,3 @@
-import CKernels
 import TensorCore
 
 /// Multi-head scaled dot-product self-attention over the frames of each sample (Vaswani et al., arXiv 1706.03762).
@@ -66,7 +65,7 @@ package struct Attention: Sendable {
   /// The attention's output before its bias. The input is for the caller to save.
   package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let qkv_N3D = projection.keptProduct(x_ND, &pass)
-    if let bias = projection.bias { pass.addBias(bias, to: qkv_N3D) }
+    if let bias = projection.bias { pass.addBias(pass[bias], to: qkv_N3D) }
     let context_ND = pass.kept(x_ND.rows, x_ND.columns)
     if pass.isTraining {
       pass.save(qkv_N3D)
@@ -94,17 +93,15 @@ package struct Attention: Sendable {
     pass.finishedGradients(from: output.weight)
     let dcontext_ND = output.inputGradient(dy_ND, &pass)
     let weights = pass.restore()
-    let keep = pass.restoreMask(probability: dropout)
+    let mask = pass.restoreMask(probability: dropout)
     let qkv_N3D = pass.restore()
-    let dqkv_N3D = pass.matrix(qkv_N3D.rows, qkv_N3D.columns)
-    attendBackward(dcontext_ND, weights, keep, qkv_N3D, dqkv_N3D, &pass)
-    return dqkv_N3D
+    return attendBackward(dcontext_ND, weights, mask, qkv_N3D, &pass)
   }
 
   /// The gradients of the packed projection, from that of its output and its input. A large one is told of in thirds,
   /// the values' first: one is under way while the next is computed.
   func projectionGradients(_ dqkv_N3D: Matrix, _ x_ND: Matrix, _ pass: inout Pass) {
-    if let bias = projection.bias { pass.addBiasGradient(of: bias, from: dqkv_N3D) }
+    if let bias = projection.bias { pass.addBiasGradient(dqkv_N3D, to: pass.gradient(of: bias)) }
     let parts = projection.weight.count / 3 < PassWatch.leastFloats ? 1 : 3
     for part in (0..<parts).reversed() {
       let rows = projection.weight.rows(part, of: parts)
@@ -113,88 +110,73 @@ package struct Attention: Sendable {
     }
   }
 
-  /// Training: the weights of all heads are kept, [B·H·T, T].
-  private func attend(_ qkv: Matrix, _ context: Matrix, _ pass: inout Pass) {
+  /// Training: `context = dropout(p) · v` with `p = softmax(q kᵀ / √(D/H))`, which is kept for all heads, [B·H·T, T].
+  private func attend(_ qkv_N3D: Matrix, _ context_ND: Matrix, _ pass: inout Pass) {
     let T = pass.frames
     let weights = pass.kept(pass.samples * heads * T, T)
-    let keep = pass.mask(weights.count, probability: dropout)
+    let mask = pass.mask(weights.count, probability: dropout)
     let dropped_TT = pass.matrix(T, T)
     for sample in 0..<pass.samples {
       for head in 0..<heads {
         let index = sample * heads + head
         let p_TT = weights.rows(index * T..<(index + 1) * T)
-        let (q, k, v) = windows(of: qkv, sample, head, frames: T)
-        pass.clock.measure(.products) { multiply(q, transposed: k, into: p_TT) }
-        pass.clock.measure(.softmax) {
-          kernel_softmax_dropout(
-            T, T, temperature, keep.map { $0 + index * T * T }, 1 / (1 - dropout), p_TT.base, dropped_TT.base)
-        }
-        let out = window(context, sample, head, frames: T)
-        pass.clock.measure(.products) { multiply(keep == nil ? p_TT : dropped_TT, v, into: out) }
+        let (q, k, v) = windows(of: qkv_N3D, sample, head, frames: T)
+        pass.multiply(q, transposed: k, into: p_TT)
+        let used_TT = pass.softmax(
+          p_TT, temperature: temperature, mask.from(index * T * T), dropped: dropped_TT)
+        pass.multiply(used_TT, v, into: window(context_ND, sample, head, frames: T))
       }
     }
     pass.save(weights)
   }
 
   /// Evaluation: a block of query rows at a time, nothing kept.
-  private func attendInBlocks(_ qkv: Matrix, _ context: Matrix, _ pass: inout Pass) {
+  private func attendInBlocks(_ qkv_N3D: Matrix, _ context_ND: Matrix, _ pass: inout Pass) {
     let T = pass.frames
     let mark = pass.arena.mark
     let scores = pass.matrix(min(T, Self.evaluationRows), T)
     for sample in 0..<pass.samples {
       for head in 0..<heads {
-        let (q, k, v) = windows(of: qkv, sample, head, frames: T)
-        let out = window(context, sample, head, frames: T)
+        let (q, k, v) = windows(of: qkv_N3D, sample, head, frames: T)
+        let out = window(context_ND, sample, head, frames: T)
         for start in stride(from: 0, to: T, by: Self.evaluationRows) {
           let block = start..<min(T, start + Self.evaluationRows)
           let p = scores.rows(0..<block.count)
-          pass.clock.measure(.products) { multiply(q.rows(block), transposed: k, into: p) }
-          pass.clock.measure(.softmax) {
-            kernel_softmax_dropout(block.count, T, temperature, nil, 1, p.base, nil)
-          }
-          pass.clock.measure(.products) { multiply(p, v, into: out.rows(block)) }
+          pass.multiply(q.rows(block), transposed: k, into: p)
+          pass.softmax(p, temperature: temperature)
+          pass.multiply(p, v, into: out.rows(block))
         }
       }
     }
     pass.arena.release(to: mark)
   }
 
+  /// With s the scores: `dv = dropout(p)ᵀ · dcontext`, `dp = dcontext · vᵀ`, ds from dp, `dq = ds · k`, `dk = dsᵀ · q`.
   private func attendBackward(
-    _ dcontext: Matrix, _ weights: Matrix, _ keep: UnsafeMutablePointer<UInt8>?, _ qkv: Matrix,
-    _ dqkv: Matrix,
-    _ pass: inout Pass
-  ) {
+    _ dcontext_ND: Matrix, _ weights: Matrix, _ mask: DropoutMask, _ qkv_N3D: Matrix, _ pass: inout Pass
+  ) -> Matrix {
     let T = pass.frames
+    let dqkv_N3D = pass.matrix(qkv_N3D.rows, qkv_N3D.columns)
     let dropped_TT = pass.matrix(T, T)
     let ds_TT = pass.matrix(T, T)
     for sample in 0..<pass.samples {
       for head in 0..<heads {
         let index = sample * heads + head
         let p_TT = weights.rows(index * T..<(index + 1) * T)
-        let keep = keep.map { $0 + index * T * T }
-        let (q, k, v) = windows(of: qkv, sample, head, frames: T)
-        let (dq, dk, dv) = windows(of: dqkv, sample, head, frames: T)
-        let dout = window(dcontext, sample, head, frames: T)
-        if let keep {
-          pass.clock.measure(.dropout) {
-            kernel_dropout(T * T, p_TT.base, keep, 1 / (1 - dropout), dropped_TT.base)
-          }
-        }
-        pass.clock.measure(.products) {
-          multiply(transposed: keep == nil ? p_TT : dropped_TT, dout, into: dv)
-          multiply(dout, transposed: v, into: ds_TT)
-        }
-        pass.clock.measure(.softmax) {
-          kernel_softmax_dropout_backward(
-            T, T, temperature, keep, 1 / (1 - dropout), p_TT.base, ds_TT.base, ds_TT.base)
-        }
-        pass.clock.measure(.products) {
-          multiply(ds_TT, k, into: dq)
-          multiply(transposed: ds_TT, q, into: dk)
-        }
+        let mask = mask.from(index * T * T)
+        let (q, k, v) = windows(of: qkv_N3D, sample, head, frames: T)
+        let (dq, dk, dv) = windows(of: dqkv_N3D, sample, head, frames: T)
+        let dout = window(dcontext_ND, sample, head, frames: T)
+        let used_TT = pass.dropout(p_TT, mask, into: dropped_TT)
+        pass.multiply(transposed: used_TT, dout, into: dv)
+        pass.multiply(dout, transposed: v, into: ds_TT)
+        pass.softmaxBackward(ds_TT, result: p_TT, temperature: temperature, mask)
+        pass.multiply(ds_TT, k, into: dq)
+        pass.multiply(transposed: ds_TT, q, into: dk)
       }
       pass.spareMoment()
     }
+    return dqkv_N3D
   }
 
   /// Queries, keys and values of one head of one sample: windows [T, D/H] on [N, 3D].

@@ -1,9 +1,8 @@
-import CKernels
 import TensorCore
 
 /// `y_NO = x_NI · weight_OIᵀ + bias_O`
 ///
-/// Encoders mostly use its parts: the product alone, whose bias joins the pass that follows it over the same
+/// Encoders mostly use its parts: the product alone, whose bias joins the operation that follows it over the same
 /// memory, and the two products of the backward pass.
 package struct Linear: Layer {
   /// [O, I]
@@ -28,30 +27,34 @@ package struct Linear: Layer {
 
   package func forward(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
     let y_NO = product(x_NI, &pass)
-    if let bias { pass.addBias(bias, to: y_NO) }
+    if let bias { pass.addBias(pass[bias], to: y_NO) }
     pass.save(x_NI)
     return y_NO
   }
 
   package func backward(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
-    let x_NI = pass.restore()
-    if let bias { pass.addBiasGradient(of: bias, from: dy_NO) }
-    weightGradient(dy_NO, x_NI, &pass)
+    parameterGradients(dy_NO, &pass)
     return inputGradient(dy_NO, &pass)
+  }
+
+  /// ``backward(_:_:)`` for the first layer, whose input needs no gradient.
+  func parameterGradients(_ dy_NO: Matrix, _ pass: inout Pass) {
+    let x_NI = pass.restore()
+    if let bias { pass.addBiasGradient(dy_NO, to: pass.gradient(of: bias)) }
+    weightGradient(dy_NO, x_NI, &pass)
   }
 
   /// `x · weightᵀ`, without the bias; saves nothing.
   func product(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
-    product(x_NI, into: pass.matrix(x_NI.rows, weight.rows), pass)
+    let y_NO = pass.matrix(x_NI.rows, weight.rows)
+    pass.multiply(x_NI, transposed: pass[weight], into: y_NO)
+    return y_NO
   }
 
   /// The same, to be kept for the backward pass.
   func keptProduct(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
-    product(x_NI, into: pass.kept(x_NI.rows, weight.rows), pass)
-  }
-
-  private func product(_ x_NI: Matrix, into y_NO: Matrix, _ pass: Pass) -> Matrix {
-    pass.clock.measure(.products) { multiply(x_NI, transposed: pass[weight], into: y_NO) }
+    let y_NO = pass.kept(x_NI.rows, weight.rows)
+    pass.multiply(x_NI, transposed: pass[weight], into: y_NO)
     return y_NO
   }
 
@@ -62,24 +65,47 @@ package struct Linear: Layer {
 
   /// The same for some of the weight's rows.
   func weightGradient(_ dy_NO: Matrix, _ x_NI: Matrix, rows: Range<Int>, _ pass: inout Pass) {
-    let dweight_OI = pass.gradient(of: weight).rows(rows)
-    pass.clock.measure(.products) {
-      multiply(transposed: dy_NO.columns(rows), x_NI, into: dweight_OI, accumulating: pass.isAccumulating)
-    }
+    pass.multiply(
+      transposed: dy_NO.columns(rows), x_NI, into: pass.gradient(of: weight).rows(rows),
+      accumulating: pass.isAccumulating)
     pass.spareMoment()
   }
 
   /// `dx = dy · weight`
   func inputGradient(_ dy_NO: Matrix, _ pass: inout Pass) -> Matrix {
     let dx_NI = pass.matrix(dy_NO.rows, weight.columns)
-    pass.clock.measure(.products) { multiply(dy_NO, pass[weight], into: dx_NI) }
+    pass.multiply(dy_NO, pass[weight], into: dx_NI)
     pass.spareMoment()
     return dx_NI
   }
 
   /// `dx += dy · weight`: where a residual connection brought a gradient already.
   func addInputGradient(_ dy_NO: Matrix, to dx_NI: Matrix, _ pass: inout Pass) {
-    pass.clock.measure(.products) { multiply(dy_NO, pass[weight], into: dx_NI, accumulating: true) }
+    pass.multiply(dy_NO, pass[weight], into: dx_NI, accumulating: true)
     pass.spareMoment()
+  }
+}
+
+/// `y = a ∘ σ(b)` for x = [a, b] side by side, after adding a bias (Dauphin et al., arXiv 1612.08083).
+package struct GatedLinearUnit: Sendable {
+  /// The bias of the product before it, [2D]; none where that has none.
+  let bias: Parameter?
+
+  package init(bias: Parameter?) { self.bias = bias }
+
+  /// x_N2D, which keeps its bias, to y_ND.
+  package func forward(_ x_N2D: Matrix, _ pass: inout Pass) -> Matrix {
+    let y_ND = pass.matrix(x_N2D.rows, x_N2D.columns / 2)
+    pass.biasGLU(x_N2D, bias.map { pass[$0] }, into: y_ND)
+    pass.save(x_N2D)
+    return y_ND
+  }
+
+  /// The gradient before the bias, [N, 2D], and the output once more, in dy's memory, so that nobody need keep it.
+  package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> (dx_N2D: Matrix, y_ND: Matrix) {
+    let x_N2D = pass.restore()
+    let dx_N2D = pass.matrix(x_N2D.rows, x_N2D.columns)
+    pass.biasGLUBackward(dy_ND, input: x_N2D, into: dx_N2D, dbias: bias.map { pass.gradient(of: $0) })
+    return (dx_N2D, dy_ND)
   }
 }

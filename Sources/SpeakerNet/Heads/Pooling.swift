@@ -1,5 +1,51 @@
-import CKernels
 import TensorCore
+
+/// From the frames of each sample to one vector: x_ND → e_BD.
+package enum Pooling: Layer {
+  case mean(MeanPooling)
+  case attentive(AttentivePooling)
+
+  package init(_ pooling: ModelConfiguration.Pooling, width: Int, in layout: inout ParameterLayout) {
+    switch pooling.kind {
+    case .mean: self = .mean(MeanPooling())
+    case .sap:
+      let name =
+        pooling.name == .selfAttentionPooling ? "self_attention_pooling.attention" : "attention_pooling.score"
+      self = .attentive(AttentivePooling(score: name, width: width, in: &layout))
+    case .sapFull:
+      self = .attentive(AttentivePooling(hidden: pooling.attention, width: width, in: &layout))
+    }
+  }
+
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    switch self {
+    case .mean(let pooling): pooling.forward(x_ND, &pass)
+    case .attentive(let pooling): pooling.forward(x_ND, &pass)
+    }
+  }
+
+  package func backward(_ de_BD: Matrix, _ pass: inout Pass) -> Matrix {
+    switch self {
+    case .mean(let pooling): pooling.backward(de_BD, &pass)
+    case .attentive(let pooling): pooling.backward(de_BD, &pass)
+    }
+  }
+}
+
+/// The mean over the frames.
+package struct MeanPooling: Layer {
+  package func forward(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {
+    let e_BD = pass.matrix(pass.samples, x_ND.columns)
+    pass.meanOverFrames(x_ND, into: e_BD)
+    return e_BD
+  }
+
+  package func backward(_ de_BD: Matrix, _ pass: inout Pass) -> Matrix {
+    let dx_ND = pass.matrix(pass.rows, de_BD.columns)
+    pass.meanOverFramesBackward(de_BD, into: dx_ND)
+    return dx_ND
+  }
+}
 
 /// Self-attentive pooling: `α = softmax over time of score(x)`, `e = Σ_t α_t x_t` (after Safari, India and
 /// Hernando, arXiv 2008.01077).
@@ -26,26 +72,18 @@ package struct AttentivePooling: Layer {
     var scored = x_ND
     if let projection {
       let hidden_NA = projection.product(x_ND, &pass)
-      pass.clock.measure(.activation) {
-        kernel_bias_tanh(
-          hidden_NA.rows, hidden_NA.columns, pass[projection.bias!].base, hidden_NA.base)
-      }
+      pass.biasTanh(hidden_NA, pass[projection.bias!])
       pass.save(hidden_NA)
       scored = hidden_NA
     }
-    let weights_BT = score.product(scored, &pass).reshaped(rows: pass.samples, columns: pass.frames)
+    let scores_N1 = score.product(scored, &pass)
     // One bias for all frames: without effect on the softmax, but PyTorch has it, so it is added.
-    let bias = pass[score.bias!].base[0]
-    for index in 0..<weights_BT.count { weights_BT.base[index] += bias }
-    pass.clock.measure(.softmax) {
-      kernel_softmax_dropout(weights_BT.rows, weights_BT.columns, 1, nil, 1, weights_BT.base, nil)
-    }
+    pass.addBias(pass[score.bias!], to: scores_N1)
+    let weights_BT = scores_N1.reshaped(rows: pass.samples, columns: pass.frames)
+    pass.softmax(weights_BT)
     pass.save(weights_BT)
     let e_BD = pass.matrix(pass.samples, x_ND.columns)
-    pass.clock.measure(.other) {
-      kernel_weighted_rows(
-        pass.samples, pass.frames, x_ND.columns, weights_BT.base, x_ND.base, e_BD.base)
-    }
+    pass.weightedSumOverFrames(x_ND, weights_BT, into: e_BD)
     return e_BD
   }
 
@@ -55,17 +93,10 @@ package struct AttentivePooling: Layer {
     let x_ND = pass.restore()
     let dscores_BT = pass.matrix(weights_BT.rows, weights_BT.columns)
     let dx_ND = pass.matrix(x_ND.rows, x_ND.columns)
-    pass.clock.measure(.other) {
-      kernel_weighted_rows_backward(
-        pass.samples, pass.frames, x_ND.columns, weights_BT.base, x_ND.base, de_BD.base, dscores_BT.base,
-        dx_ND.base)
-    }
-    pass.clock.measure(.softmax) {
-      kernel_softmax_dropout_backward(
-        weights_BT.rows, weights_BT.columns, 1, nil, 1, weights_BT.base, dscores_BT.base, dscores_BT.base)
-    }
+    pass.weightedSumOverFramesBackward(de_BD, x_ND, weights_BT, dweights: dscores_BT, into: dx_ND)
+    pass.softmaxBackward(dscores_BT, result: weights_BT)
     let dscores_N1 = dscores_BT.reshaped(rows: pass.rows, columns: 1)
-    pass.addBiasGradient(of: score.bias!, from: dscores_N1)
+    pass.addBiasGradient(dscores_N1, to: pass.gradient(of: score.bias!))
     score.weightGradient(dscores_N1, hidden ?? x_ND, &pass)
     pass.finishedGradients(from: score.weight)
     guard let projection, let hidden_NA = hidden else {
@@ -73,11 +104,7 @@ package struct AttentivePooling: Layer {
       return dx_ND
     }
     let dhidden_NA = score.inputGradient(dscores_N1, &pass)
-    pass.clock.measure(.activation) {
-      kernel_tanh_backward(
-        hidden_NA.rows, hidden_NA.columns, hidden_NA.base, dhidden_NA.base, dhidden_NA.base,
-        pass.gradient(of: projection.bias!).base)
-    }
+    pass.biasTanhBackward(dhidden_NA, result: hidden_NA, dbias: pass.gradient(of: projection.bias!))
     projection.weightGradient(dhidden_NA, x_ND, &pass)
     pass.finishedGradients(from: projection.weight)
     projection.addInputGradient(dhidden_NA, to: dx_ND, &pass)
