@@ -35,18 +35,28 @@ let package = Package(
     .target(name: "Collectives", dependencies: ["CKernels", "Diagnostics", "Threads"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
-    .target(name: "SpeakerNet", dependencies: ["TensorCore", "Diagnostics"]),
+    .target(name: "SpeakerNet", dependencies: ["TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
     .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
+    .target(
+      name: "DataParallel",
+      dependencies: ["SpeakerNet", "Collectives", "TensorCore", "CKernels", "Diagnostics", "Threads"]),
     .target(
       name: "Training",
       dependencies: [
-        "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "CKernels", "Diagnostics",
+        "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "CKernels",
+        "Diagnostics",
         "Threads", "Yams",
+      ]),
+    .target(
+      name: "Measurement",
+      dependencies: [
+        "Training", "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles",
+        "CKernels", "Diagnostics", "Threads",
       ]),
     .executableTarget(
       name: "speakerid-dist",
       dependencies: [
-        "Training", "MPITransport", "Collectives", "Diagnostics", "TensorCore",
+        "Measurement", "Training", "MPITransport", "Collectives", "Diagnostics", "TensorCore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -59,14 +69,16 @@ let package = Package(
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "SpeakerNetTests", dependencies: ["SpeakerNet", "Training", "TensorFiles"],
+      name: "SpeakerNetTests", dependencies: ["SpeakerNet", "DataParallel", "Training", "TensorFiles"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SpeechDataTests", dependencies: ["SpeechData", "TensorCore", "TensorFiles", "Diagnostics"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "CollectivesTests", dependencies: ["CollectivesConformance"]),
     .testTarget(name: "MPITransportTests", dependencies: ["CollectivesConformance", "collectives-check"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "DataParallelTests", dependencies: ["DataParallel", "Training"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "DataParallel", "Measurement"]),
+    .testTarget(name: "MeasurementTests", dependencies: ["Measurement", "Training"]),
     .testTarget(name: "CommandLineTests", dependencies: ["speakerid-dist", "TensorFiles"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 
 extension Communicator {
   /// Runs `body` on every rank; when it fails on any, all ranks throw the failure of the lowest rank it failed on.
@@ -23,6 +24,14 @@ extension Communicator {
       statuses.allSatisfy { $0 == statuses[failed] } && messages.allSatisfy { $0 == messages[failed] }
     let prefix = alike ? "" : "rank \(failed) on \(hosts[failed]): "
     throw Failure(kind, prefix + messages[failed])
+  }
+
+  /// Says why on standard error, as this rank, and ends every rank of the group at once: for what goes wrong where no
+  /// error can be thrown to.
+  public func abort(_ failure: Failure) -> Never {
+    FileHandle.standardError.write(
+      Data("error: rank \(rank) on \(hostName): \(failure.message)\n".utf8))
+    abort(status: failure.kind.rawValue)
   }
 
   /// One number from every rank, in rank order.

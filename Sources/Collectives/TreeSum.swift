@@ -30,7 +30,7 @@ public struct TreeSum: Sendable {
   /// A sum of the nodes of `tree` in `nodes`, left to right, which must make up a whole node together.
   ///
   /// - Parameter precision: what every node of the tree is rounded to.
-  public init(of nodes: [Range<Int>], in tree: ShardTree, precision: NodePrecision = .float32) {
+  public init(of nodes: [Range<Int>], in tree: ShardTree, precision: NodePrecision = .f32) {
     let merges = tree.merges(of: nodes)
     precondition(merges.count == nodes.count - 1, "\(nodes) do not make up one node of the tree")
     var holders = nodes.indices.map { Operand.piece($0) }
@@ -53,7 +53,7 @@ public struct TreeSum: Sendable {
       }
     }
     self.steps = steps
-    isRounding = precision == .bfloat16
+    isRounding = precision == .bf16
     pieces = nodes.count
     blockSize = intermediates == 0 ? Int.max : Self.scratchFloats / intermediates / 16 * 16
     precondition(blockSize > 0, "a tree this deep needs more scratch memory")

@@ -42,14 +42,14 @@ extension Conformance {
           try reduction.wait()
           // The sum replaces the rank's first root; a rank without one brings its own memory.
           let output = roots.first ?? AlignedFloats(count: range.upperBound)
-          let middle = reduction.slice.lowerBound + reduction.slice.count / 3
-          for part in [middle..<reduction.slice.upperBound, reduction.slice.lowerBound..<middle] {
+          let middle = reduction.owned.lowerBound + reduction.owned.count / 3
+          for part in [middle..<reduction.owned.upperBound, reduction.owned.lowerBound..<middle] {
             reduction.sum(part, into: output.start + part.lowerBound)
           }
           let wanted = TestValues.treeSum(0, shards, count: range.upperBound)
           try expectSameBits(
-            output.array[reduction.slice], wanted[reduction.slice],
-            "\(shards) shards, slice \(reduction.slice)")
+            output.array[reduction.owned], wanted[reduction.owned],
+            "\(shards) shards, slice \(reduction.owned)")
         }
       },
       Check(name: "slices cover the range at multiples of the granularity") { group in
@@ -57,8 +57,8 @@ extension Conformance {
           let reduction = try OrderedReduction(
             group, ownership: ShardOwnership(shards: 8, ranks: group.size), range: range,
             granularity: granularity)
-          let slices = (0..<group.size).map(reduction.slice(of:))
-          try expect(slices[group.rank] == reduction.slice, "\(reduction.slice) is not \(slices[group.rank])")
+          let slices = (0..<group.size).map(reduction.owned(by:))
+          try expect(slices[group.rank] == reduction.owned, "\(reduction.owned) is not \(slices[group.rank])")
           try expect(slices[0].lowerBound == range.lowerBound, "\(slices) begin late")
           try expect(slices[group.size - 1].upperBound == range.upperBound, "\(slices) end early")
           for (slice, next) in zip(slices, slices.dropFirst()) {
@@ -140,7 +140,7 @@ private final class Bucket<C: Communicator> {
 
   /// The "update" makes every parameter its gradient.
   func finish() throws {
-    try reduction.finish(into: parameters.start + reduction.slice.lowerBound)
+    try reduction.finish(into: parameters.start + reduction.owned.lowerBound)
     try reduction.startGather(parameters.start)
     try reduction.finishGather()
   }

@@ -3,8 +3,8 @@ import TensorCore
 /// One slice of a batch on its way through the network and back: what a layer may use.
 ///
 /// Activations come from an arena. What the backward pass will need is saved on a tape and restored in reverse
-/// order. A pass knows neither shards nor ranks: where a layer needs the whole global batch (BatchNorm), it asks
-/// ``sumOverBatch(_:count:)``, and dropout draws from the stream it was given.
+/// order. A pass knows neither shards nor ranks: what needs the whole global batch (BatchNorm) it asks of its
+/// ``GlobalBatch``, and dropout draws from the stream it was given.
 public struct Pass: MatrixOperations {
   /// What the pass is for.
   public enum Mode: Sendable {
@@ -31,9 +31,10 @@ public struct Pass: MatrixOperations {
   let gradients: UnsafeMutablePointer<Float>?
   let tape: Tape
   private let kept: Arena
-  let batchSum: BatchSum?
   let dropoutStream: RandomStream?
-  private let watch: PassWatch?
+  /// Where the slice belongs, and its number there; `nil` when it is the whole batch.
+  private let batch: (any GlobalBatch)?
+  private let slice: Int
   /// The parameter that was finished last, and from where on parameters are not read again.
   private var finished = Int.max, released = Int.max
   private var dropoutSite = 0
@@ -45,12 +46,11 @@ public struct Pass: MatrixOperations {
   /// - Parameters:
   ///   - gradients: [layout.trainedCount], where parameter gradients go; `nil` in evaluation.
   ///   - dropout: the stream of the slice's masks; `nil` turns dropout off.
-  ///   - batchSum: the sum over the global batch; `nil` when this slice is the whole batch.
-  ///   - watch: learns how far the pass is.
+  ///   - batch: the batch of which this is slice number `slice`; `nil` when it is all of it.
   public init(
     samples: Int, frames: Int, globalSamples: Int, mode: Mode, state: ModelState,
     gradients: UnsafeMutablePointer<Float>?, workspace: Workspace, dropout: RandomStream? = nil,
-    batchSum: BatchSum? = nil, watch: PassWatch? = nil
+    batch: (any GlobalBatch)? = nil, slice: Int = 0
   ) {
     self.samples = samples
     self.frames = frames
@@ -59,8 +59,8 @@ public struct Pass: MatrixOperations {
     self.state = state
     self.gradients = gradients
     self.dropoutStream = mode == .training ? dropout : nil
-    self.batchSum = batchSum
-    self.watch = watch
+    self.batch = batch
+    self.slice = slice
     arena = workspace.arena
     kept = workspace.kept
     tape = workspace.tape
@@ -127,26 +127,38 @@ public struct Pass: MatrixOperations {
     Matrix(gradients! + parameter.offset, rows: parameter.rows, columns: parameter.columns)
   }
 
-  /// Says that the loss of the slice is known, but for parts that are still to come.
-  func finishedLoss(_ loss: Loss.Result) {
-    guard let watch, isLastPart else { return }
-    watch.loss(loss, clock)
+  // MARK: The global batch
+
+  /// Replaces `count` floats by their sum over all slices of the global batch, in the one fixed order.
+  public func sumOverBatch(_ values: UnsafeMutablePointer<Float>, count: Int) {
+    batch?.sum(values, count: count, ofSlice: slice, clock: clock)
   }
 
-  /// Says, in a backward pass, that every gradient from this parameter's (or its row's) to the end of the flat buffer
-  /// is final; and that the parameters of which this was said before will not be read again: they may change.
+  /// Whether this slice is the one of its rank that writes running statistics.
+  var writesStatistics: Bool { slice == 0 }
+
+  /// Says that the loss of the slice is known, but for parts that are still to come.
+  func finishedLoss(_ loss: Loss.Result) {
+    if isLastPart { batch?.lossIsKnown(loss, ofSlice: slice, clock: clock) }
+  }
+
+  /// Says, in a backward pass, that every gradient from this parameter's (or one of its parts') to the end of the flat
+  /// buffer is final; and that the parameters of which this was said before will not be read again: they may change.
   ///
   /// Parameters lie in the order of the forward pass, so the backward pass finishes them from the end. A layer says
   /// it when all its own are final, and a large one in between: at once, while the gradient of its input is still to
   /// be computed with the parameter.
-  mutating func finishedGradients(from parameter: Parameter, row: Int = 0) {
-    guard let watch, isLastPart, isLastUse else { return }
+  mutating func finishedGradients(from parameter: Parameter, part: Int = 0) {
+    guard let batch, isLastPart, isLastUse else { return }
     if parameter.offset != finished { (finished, released) = (parameter.offset, finished) }
-    watch.gradients(parameter.offset + row * parameter.columns, released, clock)
+    batch.gradientsAreFinal(
+      from: parameter.offset(ofPart: part), released: released, ofSlice: slice, clock: clock)
   }
 
-  /// Gives whoever watches a moment: what is under way elsewhere moves on only when somebody looks after it.
-  func spareMoment() { watch?.moment(clock) }
+  /// Gives the batch a moment for what is under way elsewhere.
+  func spareMoment() { batch?.moment(clock: clock) }
+
+  // MARK: What the backward pass needs
 
   /// Keeps a matrix for the backward pass. Within ``temporarily(_:)`` it must be one of ``kept(_:_:)``.
   public func save(_ matrix: Matrix) {
@@ -171,27 +183,5 @@ public struct Pass: MatrixOperations {
   /// The mask that ``mask(_:probability:)`` gave last.
   func restoreMask(probability: Float) -> DropoutMask {
     dropoutStream == nil || probability == 0 ? .none : tape.popMask()
-  }
-
-  /// Replaces `count` floats by their sum over all slices of the global batch, in the one fixed order.
-  public func sumOverBatch(_ values: UnsafeMutablePointer<Float>, count: Int) {
-    batchSum?.reduce(values, count, clock)
-  }
-}
-
-/// The sum over the slices of the global batch, as a layer sees it.
-public struct BatchSum {
-  /// What is summed, how many floats, and the clock of the pass that waits.
-  public typealias Reduce = (_ values: UnsafeMutablePointer<Float>, _ count: Int, _ clock: PhaseClock) -> Void
-
-  /// Replaces `count` floats by their sum; waits for the other slices, and tells the pass's clock.
-  public let reduce: Reduce
-  /// Whether this slice is the one of its rank that writes running statistics.
-  public let writesStatistics: Bool
-
-  /// A sum by `reduce`.
-  public init(writesStatistics: Bool, reduce: @escaping Reduce) {
-    self.writesStatistics = writesStatistics
-    self.reduce = reduce
   }
 }

@@ -1,4 +1,5 @@
 import TensorCore
+import Threads
 
 /// The memory one worker computes in, kept from step to step so that a step allocates nothing.
 public final class Workspace {
@@ -9,10 +10,10 @@ public final class Workspace {
   /// What the backward pass needs.
   let tape = Tape()
   /// Time by phase.
-  public let clock: PhaseClock
+  public let clock = PhaseClock()
 
   /// An empty workspace.
-  public init(clock: PhaseClock = PhaseClock(isOn: false)) { self.clock = clock }
+  public init() {}
 
   /// The most bytes of activations that were in use.
   public var highWater: Int { arena.highWater + kept.highWater }
@@ -61,4 +62,44 @@ final class Tape {
       capacity *= 2
     }
   }
+}
+
+/// The workspaces of a rank: one for each slice that is under way at once, which is one a thread unless BatchNorm
+/// keeps all slices waiting for each other.
+public final class WorkspacePool: @unchecked Sendable {
+  // Unchecked: the lists change under the monitor.
+  private let monitor = Monitor()
+  private var spare: [Workspace] = []
+  private var all: [Workspace] = []
+  /// Whether the clocks of workspaces that are still to be made start at once, and keep intervals.
+  private var clocks: (run: Bool, keepIntervals: Bool) = (false, false)
+
+  /// A pool without a workspace.
+  public init() {}
+
+  /// A workspace that nobody else uses.
+  public func take() -> Workspace {
+    monitor.withLock {
+      if let workspace = spare.popLast() { return workspace }
+      let workspace = Workspace()
+      if clocks.run { workspace.clock.start(keepsIntervals: clocks.keepIntervals) }
+      all.append(workspace)
+      spare.reserveCapacity(all.count)
+      return workspace
+    }
+  }
+
+  /// Gives it back.
+  public func give(_ workspace: Workspace) { monitor.withLock { spare.append(workspace) } }
+
+  /// Starts every workspace's clock, from zero; while none is in use.
+  public func startClocks(keepsIntervals: Bool) {
+    monitor.withLock {
+      clocks = (true, keepsIntervals)
+      for workspace in all { workspace.clock.start(keepsIntervals: keepsIntervals) }
+    }
+  }
+
+  /// Time by phase of every workspace.
+  public var allClocks: [PhaseClock] { monitor.withLock { all.map(\.clock) } }
 }

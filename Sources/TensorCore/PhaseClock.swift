@@ -14,23 +14,28 @@ public final class PhaseClock {
   }
 
   /// Whether anything is measured.
-  public let isOn: Bool
+  public private(set) var isOn = false
   /// Nanoseconds spent in each phase since the last reset.
   public private(set) var totals: [UInt64]
   /// The intervals themselves, when they are to be kept.
   public private(set) var intervals: [Interval] = []
-  private let keepsIntervals: Bool
+  private var keepsIntervals = false
   private var worked: UInt64 = 0, waited: UInt64 = 0, measured: UInt64 = 0
 
   /// Nanoseconds spent in ``work(_:)`` since the last reset, those in ``wait(_:)`` taken off: in a phase or between
   /// two.
   public var busy: UInt64 { worked - waited }
 
+  /// A clock that stands still.
+  public init() { totals = Array(repeating: 0, count: Phase.allCases.count) }
+
+  /// Measures from now on. Not while it is in use.
+  ///
   /// - Parameter keepsIntervals: also remember each interval, for a trace; memory grows with every one.
-  public init(isOn: Bool, keepsIntervals: Bool = false) {
-    self.isOn = isOn
+  public func start(keepsIntervals: Bool = false) {
+    isOn = true
     self.keepsIntervals = keepsIntervals
-    totals = Array(repeating: 0, count: Phase.allCases.count)
+    reset()
   }
 
   /// Runs `body` and adds its time to `phase`.

@@ -73,7 +73,7 @@ struct BFloat16Tests {
     let whole = sum(0..<shards)
     _ = try ThreadGroup.run(size: ranks) { group in
       let ownership = ShardOwnership(shards: shards, ranks: ranks)
-      let reduction = try OrderedReduction(group, ownership: ownership, range: range, precision: .bfloat16)
+      let reduction = try OrderedReduction(group, ownership: ownership, range: range, precision: .bf16)
       let roots = tree.subtrees(of: ownership.shards(of: group.rank)).map { node in
         let root = UnsafeMutablePointer<Float>.allocate(capacity: count)
         root.initialize(from: sum(node), count: count)
@@ -81,10 +81,10 @@ struct BFloat16Tests {
       }
       defer { roots.forEach { $0.deallocate() } }
       for _ in 0..<2 {
-        var mine = [Float](repeating: 0, count: max(1, reduction.slice.count))
+        var mine = [Float](repeating: 0, count: max(1, reduction.owned.count))
         try reduction.start(roots: roots.map { UnsafePointer($0) })
         try mine.withUnsafeMutableBufferPointer { try reduction.finish(into: $0.baseAddress!) }
-        #expect(Array(mine[..<reduction.slice.count]) == Array(whole[reduction.slice]))
+        #expect(Array(mine[..<reduction.owned.count]) == Array(whole[reduction.owned]))
         try group.barrier()
       }
     }

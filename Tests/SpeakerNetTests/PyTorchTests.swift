@@ -1,3 +1,4 @@
+import DataParallel
 import Foundation
 import SpeakerNet
 import TensorCore
@@ -97,7 +98,9 @@ import Training
       let result = fixture.gradients(state, workspace)
       let loss = try fixture.values("step_losses")[step]
       #expect(abs(result.loss - loss) <= 1e-4 * abs(loss), "step \(step)")
-      optimizer.update(state.parameters, gradient: result.gradients, updates: step, learningRate: rate)
+      optimizer.update(
+        ParameterUpdate(parameters: state.parameters, updates: step, learningRate: rate),
+        gradient: result.gradients)
     }
     let after = state.stateDict()
     let before = fixture.tensors(below: "param.")

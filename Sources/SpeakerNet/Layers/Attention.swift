@@ -102,11 +102,9 @@ package struct Attention: Sendable {
   /// the values' first: one is under way while the next is computed.
   func projectionGradients(_ dqkv_N3D: Matrix, _ x_ND: Matrix, _ pass: inout Pass) {
     if let bias = projection.bias { pass.addBiasGradient(dqkv_N3D, to: pass.gradient(of: bias)) }
-    let parts = projection.weight.count / 3 < PassWatch.leastFloats ? 1 : 3
-    for part in (0..<parts).reversed() {
-      let rows = projection.weight.rows(part, of: parts)
-      projection.weightGradient(dqkv_N3D, x_ND, rows: rows, &pass)
-      pass.finishedGradients(from: projection.weight, row: rows.lowerBound)
+    for part in (0..<projection.weight.parts).reversed() {
+      projection.weightGradient(dqkv_N3D, x_ND, rows: projection.weight.rows(ofPart: part), &pass)
+      pass.finishedGradients(from: projection.weight, part: part)
     }
   }
 

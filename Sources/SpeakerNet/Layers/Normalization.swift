@@ -166,7 +166,7 @@ package struct BatchNorm: Layer {
     for d in 0..<x_ND.columns {
       rstd_D[0, d] = 1 / (squares_D[0, d] / Float(rows) + Self.epsilon).squareRoot()
     }
-    guard pass.batchSum?.writesStatistics ?? true else { return }
+    guard pass.writesStatistics else { return }
     let (runningMean_D, runningVariance_D) = (pass[runningMean], pass[runningVariance])
     for d in 0..<x_ND.columns {
       let unbiased = squares_D[0, d] / Float(max(1, rows - 1))

@@ -11,13 +11,29 @@ public struct Parameter: Sendable, Equatable {
   /// Columns of its matrix form: inputs.
   public let columns: Int
 
+  /// In how many runs of rows its gradient is finished and exchanged, the last first: a large one's in thirds, which
+  /// for attention's packed projection are queries, keys and values.
+  public let parts: Int
+
+  /// Floats that are worth being sent by themselves: enough for their bytes to count more than a message's latency.
+  public static let worthSending = 1 << 16
+
+  init(index: Int, offset: Int, rows: Int, columns: Int) {
+    self.index = index
+    self.offset = offset
+    self.rows = rows
+    self.columns = columns
+    parts = rows * columns / 3 < Self.worthSending ? 1 : 3
+  }
+
   /// Number of elements.
   public var count: Int { rows * columns }
 
-  /// One of `parts` runs of rows, as equal as rows allow.
-  public func rows(_ part: Int, of parts: Int) -> Range<Int> {
-    rows * part / parts..<rows * (part + 1) / parts
-  }
+  /// The rows of one of its ``parts``, which are as equal as rows allow.
+  public func rows(ofPart part: Int) -> Range<Int> { rows * part / parts..<rows * (part + 1) / parts }
+
+  /// The first element of one of its ``parts`` in the flat buffers.
+  public func offset(ofPart part: Int) -> Int { offset + rows(ofPart: part).lowerBound * columns }
 }
 
 /// A BatchNorm statistic's place in the flat buffer of running statistics.

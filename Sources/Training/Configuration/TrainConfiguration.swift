@@ -1,23 +1,10 @@
+import Collectives
+import DataParallel
+
 /// How a network is trained: the `train:` part of a configuration file.
 ///
 /// Defaults are the homework's: AdamW at 1e-3, 1,000 steps of warm-up, cosine to 0 at step 70,000.
 public struct TrainConfiguration: Equatable, Sendable {
-  /// How gradients are summed over the shards.
-  public enum Reduction: String, CaseIterable, Sendable {
-    /// One fixed binary tree over the shards: the same bits on any number of ranks.
-    case ordered
-    /// MPI's own all-reduce, as the thing to compare with: its bits depend on the number of ranks.
-    case mpi
-  }
-
-  /// What gradients are sent as.
-  public enum Exchange: String, CaseIterable, Sendable {
-    /// Floats, 4 bytes.
-    case f32
-    /// bfloat16, 2 bytes: every sum of the tree is rounded to it. The same bits on any number of ranks too.
-    case bf16
-  }
-
   /// Segments of one step, over all ranks.
   public var batchSize = 32
   /// Steps of the whole run.
@@ -41,7 +28,7 @@ public struct TrainConfiguration: Equatable, Sendable {
   /// How gradients are summed.
   public var reduction: Reduction = .ordered
   /// What gradients are sent as.
-  public var exchange: Exchange = .f32
+  public var exchange: NodePrecision = .f32
   /// Whether gradients are sent while the backward pass still runs; the same bits either way.
   public var overlap = true
   /// How many of the latest checkpoints are kept.

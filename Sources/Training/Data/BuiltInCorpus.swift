@@ -5,12 +5,12 @@ import SpeechData
 import TensorFiles
 
 /// The corpus of the bare command: synthesized on first use, then kept in the user's cache folder.
-enum BuiltInCorpus {
+package enum BuiltInCorpus {
   static let speakers = 60, utterances = 2_400
   static let seed: UInt64 = 87
 
   /// Where it is kept: `$XDG_CACHE_HOME/speakerid-dist`, or `~/.cache/speakerid-dist`.
-  static var directory: String {
+  package static var directory: String {
     let environment = ProcessInfo.processInfo.environment
     let cache =
       environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? "\(NSHomeDirectory())/.cache"

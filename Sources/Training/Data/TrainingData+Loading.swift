@@ -1,6 +1,6 @@
 extension TrainingData {
   /// Reads and verifies the frames of a rank's shards, with a progress line.
-  func prepare(_ run: Range<Int>, threads: Int, console: Console) throws {
+  package func prepare(_ run: Range<Int>, threads: Int, console: Console) throws {
     let total = run.reduce(0) { $0 + training[$1].count + validation[$1].count }
     try show(total, console) { progress in
       try corpus.prepare(shards: run, of: shards, threads: threads, progress: progress)

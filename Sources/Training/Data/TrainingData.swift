@@ -1,13 +1,14 @@
 import Collectives
+import DataParallel
 import Diagnostics
 import SpeechData
 
 /// The corpus as a run sees it: the notebook's split, laid over the run's shards.
 ///
 /// A rank opens the index of the whole corpus and the frames of its own shards only.
-struct TrainingData: Sendable {
-  let corpus: Corpus
-  let split: TrainValidSplit
+package struct TrainingData: Sendable {
+  package let corpus: Corpus
+  package let split: TrainValidSplit
   /// Shards of the run.
   let shards: Int
   /// For each shard, its training utterances in layout order.
@@ -16,7 +17,7 @@ struct TrainingData: Sendable {
   let validation: [[Int]]
 
   /// Opens the index of a directory.
-  init(directory: String, seed: UInt64, shards: Int) throws {
+  package init(directory: String, seed: UInt64, shards: Int) throws {
     corpus = try Corpus.open(directory)
     self.shards = shards
     let split = TrainValidSplit(count: corpus.utterances.count, seed: seed)
@@ -43,13 +44,13 @@ struct TrainingData: Sendable {
   }
 
   /// The utterances and labels of local shards, ready to be drawn from.
-  func slices(of run: Range<Int>, shape: BatchShape, seed: UInt64) throws -> TrainingSlices {
+  package func slices(of run: Range<Int>, shape: BatchShape, seed: UInt64) throws -> TrainingSlices {
     try TrainingSlices(self, run: run, shape: shape, seed: seed)
   }
 }
 
 /// Random crops of a rank's own training utterances.
-final class TrainingSlices: SliceSource, @unchecked Sendable {
+package final class TrainingSlices: SliceSource, @unchecked Sendable {
   // Unchecked: each sampler is used by the one worker that carries its shard.
   private let corpus: Corpus
   private let reader: SegmentReader
@@ -77,7 +78,7 @@ final class TrainingSlices: SliceSource, @unchecked Sendable {
     samplers.deallocate()
   }
 
-  func fill(
+  package func fill(
     shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
   ) throws {
     let sampler = samplers + (shard - run.lowerBound)

@@ -2,14 +2,14 @@ import SpeakerNet
 import TensorCore
 
 /// Threads that evaluate utterances, each in a workspace of its own.
-final class EvaluationTeam {
+package final class EvaluationTeam {
   /// Memory a workspace keeps after a very long utterance, in bytes.
   private static let keptMemory = 64 << 20
 
   private let team: ThreadTeam
   private let workspaces: [Workspace]
 
-  init(threads: Int) {
+  package init(threads: Int) {
     team = ThreadTeam(workers: threads, seats: threads)
     workspaces = (0..<threads).map { _ in Workspace() }
   }

@@ -8,15 +8,25 @@ import TensorCore
 ///
 /// Each utterance goes through the network alone, at its full length: its bits then depend on nothing else, and a
 /// few hundred frames are enough to keep the products busy.
-struct Predictor<C: Communicator> {
+package struct Predictor<C: Communicator> {
   let communicator: C
   let model: SpeakerModel
   let state: ModelState
   let corpus: Corpus
   let team: EvaluationTeam
 
+  package init(
+    communicator: C, model: SpeakerModel, state: ModelState, corpus: Corpus, team: EvaluationTeam
+  ) {
+    self.communicator = communicator
+    self.model = model
+    self.state = state
+    self.corpus = corpus
+    self.team = team
+  }
+
   /// The logits of every test utterance, [utterances, speakers], on rank 0; `nil` elsewhere. Collective.
-  func callAsFunction(threads: Int, console: Console) throws -> [Float]? {
+  package func callAsFunction(threads: Int, console: Console) throws -> [Float]? {
     guard let tests = corpus.tests else {
       throw Failure(.missingInput, "\(corpus.directory): there is no testdata.json, so nothing to predict")
     }

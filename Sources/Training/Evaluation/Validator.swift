@@ -10,9 +10,9 @@ import TensorCore
 /// all are put into the notebook's order and summed there, so the figures do not depend on the number of ranks.
 /// Segments are cropped by the seed, the same ones at every validation (the notebook draws new ones each time,
 /// which makes its figure noisy), and every utterance counts, those of its last batch too.
-struct Validator<C: Communicator> {
+package struct Validator<C: Communicator> {
   /// What is judged.
-  enum Unit: Equatable, Sendable {
+  package enum Unit: Equatable, Sendable {
     /// One segment of that many frames from each utterance.
     case segments(frames: Int)
     /// Whole utterances, one at a time.
@@ -20,10 +20,10 @@ struct Validator<C: Communicator> {
   }
 
   /// The mean over the split.
-  struct Result: Equatable, Sendable {
-    let loss: Double
-    let accuracy: Double
-    let utterances: Int
+  package struct Result: Equatable, Sendable {
+    package let loss: Double
+    package let accuracy: Double
+    package let utterances: Int
   }
 
   let communicator: C
@@ -33,11 +33,22 @@ struct Validator<C: Communicator> {
   let seed: UInt64
   let team: EvaluationTeam
 
+  package init(
+    communicator: C, model: SpeakerModel, data: TrainingData, unit: Unit, seed: UInt64, team: EvaluationTeam
+  ) {
+    self.communicator = communicator
+    self.model = model
+    self.data = data
+    self.unit = unit
+    self.seed = seed
+    self.team = team
+  }
+
   /// What a validation utterance came to: its loss, and 1 if it was recognised, else 0.
   private typealias Outcome = (loss: Float, correct: Int32)
 
   /// Evaluates the state's parameters, to the end. Collective.
-  func callAsFunction(_ state: ModelState, console: Console) throws -> Result {
+  package func callAsFunction(_ state: ModelState, console: Console) throws -> Result {
     try self(state, console: console, unless: { false })!
   }
 
@@ -45,7 +56,7 @@ struct Validator<C: Communicator> {
   ///
   /// - Parameter isStopping: asked before each utterance; when it is true on any rank, all of them give up.
   /// - Returns: `nil` if it was given up.
-  func callAsFunction(
+  package func callAsFunction(
     _ state: ModelState, console: Console, unless isStopping: @Sendable () -> Bool
   ) throws -> Result? {
     let total = data.split.validation.count

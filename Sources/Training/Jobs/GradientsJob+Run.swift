@@ -1,4 +1,5 @@
 import Collectives
+import DataParallel
 import Diagnostics
 import SpeakerNet
 import TensorCore
@@ -28,23 +29,23 @@ extension GradientsJob {
     let most = min(trained.configuration.train.shards, batch.samples)
     let shards = (1...most).last { batch.samples.isMultiple(of: $0) } ?? 1
     let shape = BatchShape(samplesPerShard: batch.samples / shards, frames: batch.frames, shards: shards)
-    let ownership = ShardOwnership(shards: shards, ranks: group.size)
-    let pass = GradientStep(
-      group, model: trained.model, state: trained.state, shape: shape, threads: threads,
-      buckets: GradientBuckets(whole: trained.model.layout.trainedCount),
-      exchange: try StepExchange(group, ownership: ownership), keepsLogits: true)
-    let outcome = try pass(step: 0, source: batch.source(shape), dropoutSeed: nil)
-
     let layout = trained.model.layout
-    let reduction = try OrderedReduction(group, ownership: ownership, range: 0..<layout.trainedCount)
-    var sum = [Float](repeating: 0, count: layout.trainedCount)
-    try sum.withUnsafeMutableBufferPointer { sum in
-      try reduction.start(roots: pass.gradients.roots)
-      try reduction.finish(into: sum.baseAddress! + reduction.slice.lowerBound)
-      try reduction.startGather(sum.baseAddress!)
-      try reduction.finishGather()
+    let step = try GradientStep(
+      group, model: trained.model, state: trained.state, batch: shape, threads: threads,
+      exchange: ExchangeSettings(overlaps: false))
+    let counts = (0..<group.size).map {
+      ShardOwnership(shards: shards, ranks: group.size).shards(of: $0).count * shape.samplesPerShard
+        * trained.model.speakers
     }
-    let logits = try gatherLogits(pass, shape, trained.model.speakers, ownership, group)
+    var mine = [Float](repeating: 0, count: counts[group.rank])
+    let outcome = try mine.withUnsafeMutableBufferPointer { logits in
+      step.begin(0, source: batch.source(shape), dropoutSeed: nil, logits: logits.baseAddress)
+      step.runSlices()
+      return try step.agree()
+    }
+    guard outcome.isSound else { throw try step.refuse() }
+    let sum = try step.summedGradient()
+    let logits = try mine.withUnsafeBufferPointer { try group.gather($0, counts: counts) }
     try group.agreeing {
       guard let logits else { return }
       var tensors: [(String, Tensor)] = [
@@ -62,14 +63,6 @@ extension GradientsJob {
       try Safetensors.write(NamedTensors(tensors), to: output)
     }
     console.info("loss \(outcome.loss); the gradients are in \(output)")
-  }
-
-  private func gatherLogits<C: Communicator>(
-    _ pass: GradientStep<C>, _ shape: BatchShape, _ speakers: Int, _ ownership: ShardOwnership, _ group: C
-  ) throws -> [Float]? {
-    let counts = (0..<group.size).map { ownership.shards(of: $0).count * shape.samplesPerShard * speakers }
-    return try group.gather(
-      UnsafeBufferPointer(start: pass.logits, count: counts[group.rank]), counts: counts)
   }
 }
 

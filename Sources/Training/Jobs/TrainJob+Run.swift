@@ -1,4 +1,5 @@
 import Collectives
+import DataParallel
 import Diagnostics
 import Foundation
 import SpeakerNet
@@ -48,7 +49,7 @@ extension TrainJob {
     console.info("Finish loading data!")
 
     let trainer = try Trainer(group, configuration: configuration, model: model, threads: threads)
-    var progress = try start(trainer, given, &files, kernels, group, console)
+    var progress = try start(trainer, given, train, &files, kernels, group, console)
     progress.data = data.corpus.fingerprint
     console.info("Finish creating model!")
     var loop = TrainingLoop(
@@ -56,7 +57,7 @@ extension TrainJob {
       validator: Validator(
         communicator: group, model: model, data: data, unit: .segments(frames: train.segmentLength),
         seed: train.seed, team: EvaluationTeam(threads: threads)),
-      files: files, progress: progress,
+      files: files, progress: progress, train: train,
       startsFromGivenWeights: weights != nil && progress.step == 0)
     try loop.run()
     if let files { console.info("The run is in \(files.directory.path)") }
@@ -76,11 +77,9 @@ extension TrainJob {
 
   /// Brings the trainer to where the run begins: drawn or given weights, or the last checkpoint. Collective.
   private func start<C: Communicator>(
-    _ trainer: Trainer<C>, _ given: ModelState?, _ files: inout RunFiles?, _ kernels: KernelReport,
-    _ group: C,
-    _ console: Console
+    _ trainer: Trainer<C>, _ given: ModelState?, _ train: TrainConfiguration, _ files: inout RunFiles?,
+    _ kernels: KernelReport, _ group: C, _ console: Console
   ) throws -> RunProgress {
-    let train = trainer.configuration.train
     var progress = RunProgress(step: 0, seed: train.seed, shards: train.shards, kernels: kernels.names)
     let checkpoint = files?.checkpoint
     files?.checkpoint = nil

@@ -3,25 +3,25 @@ import Foundation
 import TensorFiles
 
 /// The few operations on files and folders that a run needs, with errors that name the path.
-enum FileSystem {
+package enum FileSystem {
   /// The failure of the system call that just failed.
-  static func failure(_ path: String, _ what: String) -> Failure {
+  package static func failure(_ path: String, _ what: String) -> Failure {
     Failure.system(errno, path, what)
   }
 
   /// Whether there is a file or folder of that name.
-  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   /// Whether there is a folder of that name.
-  static func isFolder(_ path: String) -> Bool { FileWriting.isFolder(path) }
+  package static func isFolder(_ path: String) -> Bool { FileWriting.isFolder(path) }
 
   /// The names in a folder, sorted; none if it is not there.
-  static func names(in folder: String) -> [String] {
+  package static func names(in folder: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
   }
 
   /// Removes a file or a folder with all that is in it. One that is not there is no error.
-  static func remove(_ path: String) throws {
+  package static func remove(_ path: String) throws {
     do {
       try FileManager.default.removeItem(atPath: path)
     } catch {
@@ -33,7 +33,7 @@ enum FileSystem {
 
 extension FileSystem {
   /// Checks that a file of that name can be written: its folder is there and lets us write.
-  static func checkWritable(_ path: String) throws {
+  package static func checkWritable(_ path: String) throws {
     let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     guard isFolder(folder) else {
       throw Failure(.inputOutput, "\(path): there is no folder \(folder) to write it in")

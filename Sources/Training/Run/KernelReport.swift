@@ -3,18 +3,18 @@ import Foundation
 import TensorCore
 
 /// What the ranks compute with, and whether it is the same and the best they have.
-struct KernelReport {
+package struct KernelReport {
   /// One name a rank.
-  let names: [String]
+  package let names: [String]
 
   /// Starts OpenBLAS and asks every rank. Collective.
-  init<C: Communicator>(_ group: C) throws {
+  package init<C: Communicator>(_ group: C) throws {
     KernelSet.start()
     names = try group.allGather(text: KernelSet.name)
   }
 
   /// Says which kernels are in use; warns, once, of ranks that differ and of kernels that were forced.
-  func show(on console: Console) {
+  package func show(on console: Console) {
     guard console.talks else { return }
     console.info("Computing with \(names[0])")
     if let forced = KernelSet.measureForcedKernels(), forced.factor > 1.05 {

@@ -1,4 +1,5 @@
 import Collectives
+import DataParallel
 import Diagnostics
 import SpeakerNet
 
@@ -21,7 +22,7 @@ struct TrainingLoop<C: Communicator> {
 
   init(
     group: C, console: Console, trainer: Trainer<C>, slices: TrainingSlices, validator: Validator<C>,
-    files: RunFiles?, progress: RunProgress, startsFromGivenWeights: Bool
+    files: RunFiles?, progress: RunProgress, train: TrainConfiguration, startsFromGivenWeights: Bool
   ) {
     self.group = group
     self.console = console
@@ -30,11 +31,12 @@ struct TrainingLoop<C: Communicator> {
     self.validator = validator
     self.files = files
     self.progress = progress
+    self.train = train
     self.startsFromGivenWeights = startsFromGivenWeights
     rate = StepRate(console, step: trainer.step)
   }
 
-  private var train: TrainConfiguration { trainer.configuration.train }
+  private let train: TrainConfiguration
   /// Steps between two lines of training figures in the metrics.
   private var metricsSteps: Int { max(1, min(100, train.validSteps / 10)) }
 
@@ -82,11 +84,10 @@ struct TrainingLoop<C: Communicator> {
           "step": .count(trainer.step),
         ]
       }
-      let source: any SliceSource = WatchedSlices(slices, group.activity)
+      let source: any SliceSource = slices
       while trainer.step < end {
         let learningRate = trainer.nextLearningRate
-        // A save that failed stops the run as a signal does: all ranks learn of it with the loss.
-        let outcome = try trainer.takeStep(from: source, isStopping: StopRequest.isMade || saver.hasFailed)
+        let outcome = try takeStep(from: source)
         if isChecked(trainer.step) { try compareParameters() }
         last = (outcome.loss, outcome.accuracy)
         progress.window.add(loss: outcome.loss, accuracy: outcome.accuracy)
@@ -104,6 +105,17 @@ struct TrainingLoop<C: Communicator> {
       bar.finish(values())
       rate.end(trainer.step)
       return false
+    }
+  }
+
+  /// A step; a save that failed stops the run as a signal does: all ranks learn of it with the loss.
+  private func takeStep(from source: any SliceSource) throws -> StepOutcome {
+    do {
+      return try trainer.takeStep(from: source, isStopping: StopRequest.isMade || saver.hasFailed)
+    } catch let loss as NonFiniteLoss {
+      throw Failure(
+        .badData,
+        "\(loss); a lower train.learning_rate may help, and --resume goes on from the last checkpoint")
     }
   }
 

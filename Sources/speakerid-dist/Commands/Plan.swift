@@ -1,4 +1,5 @@
 import ArgumentParser
+import Measurement
 import Training
 
 /// `speakerid-dist plan`.

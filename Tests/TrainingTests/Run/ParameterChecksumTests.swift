@@ -1,4 +1,5 @@
 import Collectives
+import DataParallel
 import Diagnostics
 import SpeakerNet
 import TensorCore

@@ -1,0 +1,161 @@
+import Collectives
+import Diagnostics
+import Foundation
+import SpeakerNet
+import SpeechData
+import TensorFiles
+import Training
+
+/// The options of `bench`.
+public struct BenchJob: Job {
+  /// What can be measured.
+  public enum Subject: String, CaseIterable, Sendable {
+    /// Training steps a second, and where their time goes.
+    case step
+    /// Validation utterances a second.
+    case validate
+    /// Whole utterances predicted a second.
+    case infer
+    /// The ordered sum against MPI's own all-reduce.
+    case allreduce
+    /// Segments read a second.
+    case data
+  }
+
+  /// What is measured.
+  public var subject: Subject
+  /// The configuration of the network; `nil` for the defaults.
+  public var configurationFile: String?
+  /// `key=value`, beating the configuration file.
+  public var overrides: [String] = []
+  /// The homework's directory or a packed one; `nil` for made-up data of the same shape.
+  public var data: String?
+  /// Whether the result is one JSON object.
+  public var json = false
+  /// Where a timeline of the measured steps goes, for chrome://tracing; `nil` for nowhere.
+  public var trace: String?
+  /// Seconds to measure; `nil` for what the subject needs.
+  public var seconds: Double?
+  /// Threads of each process; `nil` for its share of the machine's cores.
+  public var threads: Int?
+
+  /// Measures `subject`.
+  public init(_ subject: Subject) { self.subject = subject }
+
+  /// Measures, on all ranks together; rank 0 prints.
+  public func run<C: Communicator>(_ group: C, console: Console) throws {
+    try group.agreeing { try check(isWriter: group.rank == 0) }
+    let setup = try BenchSetup(self, group, console: console)
+    let seconds = seconds ?? 10
+    switch subject {
+    case .step:
+      try setup.prepareData()
+      let bench = StepBench(setup: setup, seconds: seconds)
+      let figures = try bench.measure()
+      try write(try trace == nil ? nil : bench.trace(), group)
+      try show(figures.json, figures.text, console)
+    case .validate:
+      let figures = try EvaluationBench(setup: setup, seconds: seconds).validate()
+      try show(
+        figures.json,
+        figures.text("validated, segments of \(setup.configuration.train.segmentLength) frames"), console)
+    case .infer:
+      let figures = try EvaluationBench(setup: setup, seconds: seconds).infer()
+      try show(figures.json, figures.text("predicted whole, one at a time"), console)
+    case .data:
+      try setup.prepareData()
+      let figures = try DataBench(setup: setup, seconds: seconds).measure()
+      try show(figures.json, figures.text("read from \(setup.data.corpus.directory)"), console)
+    case .allreduce:
+      let bench = ReductionBench(
+        group: group, shards: setup.configuration.train.shards, parameters: setup.model.layout.trainedCount,
+        recipe: setup.recipe, seconds: seconds)
+      let rows = try bench.measure()
+      try show(bench.json(rows), bench.text(rows), console)
+    }
+  }
+
+  /// What is wrong with the options, before the work.
+  private func check(isWriter: Bool) throws {
+    if let seconds, !(seconds > 0 && seconds <= 86_400) {
+      throw Failure(.usage, "--seconds: expected a number above 0 and at most 86400, found \(seconds)")
+    }
+    guard let trace else { return }
+    guard subject == .step else {
+      throw Failure(.usage, "--trace: only 'bench step' has a timeline, not 'bench \(subject.rawValue)'")
+    }
+    if isWriter { try FileSystem.checkWritable(trace) }
+  }
+
+  private func write<C: Communicator>(_ timeline: ChromeTrace?, _ group: C) throws {
+    try group.agreeing {
+      guard let trace, let timeline else { return }
+      try FileWriting.writeAtomically(Array(timeline.text.utf8), to: trace)
+    }
+  }
+
+  private func show(_ json: JSON, _ text: String, _ console: Console) throws {
+    try console.result(self.json ? json.serialized() : text)
+  }
+}
+
+/// What every measurement begins with: the configuration, the kernels, the data, as a training run sets them up.
+struct BenchSetup<C: Communicator> {
+  let group: C
+  let console: Console
+  let configuration: Configuration
+  /// The configuration's name: a recipe's, when it is one.
+  let recipe: String
+  /// Threads of each rank.
+  let threads: Int
+  let data: TrainingData
+  let model: SpeakerModel
+
+  /// This rank's shards.
+  var run: Range<Int> {
+    ShardOwnership(shards: configuration.train.shards, ranks: group.size).shards(of: group.rank)
+  }
+
+  /// Reads the configuration and opens the data. Collective.
+  init(_ job: BenchJob, _ group: C, console: Console) throws {
+    self.group = group
+    self.console = console
+    let configuration = try group.agreeing {
+      let configuration = try Configuration.load(file: job.configurationFile, overrides: job.overrides)
+      try configuration.check(ranks: group.size)
+      return configuration
+    }
+    self.configuration = configuration
+    recipe = Self.name(job)
+    let threads = try ThreadCount.resolve(job.threads, group)
+    self.threads = threads
+    try KernelReport(group).show(on: console)
+
+    let train = configuration.train
+    let directory =
+      try job.data ?? BenchCorpus(shards: train.shards).provide(group, threads: threads, console: console)
+    let data = try group.agreeing {
+      try TrainingData(directory: directory, seed: train.seed, shards: train.shards)
+    }
+    self.data = data
+    model = try group.agreeing { try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count) }
+  }
+
+  /// Reads and verifies this rank's shards. Collective.
+  func prepareData() throws {
+    try group.agreeing { try data.prepare(run, threads: threads, console: console) }
+  }
+
+  /// This rank's training slices, read as training reads them. Collective.
+  func slices() throws -> TrainingSlices {
+    try group.agreeing {
+      try data.slices(of: run, shape: configuration.batchShape, seed: configuration.train.seed)
+    }
+  }
+
+  /// The file's name without its suffix. The defaults are those of the homework's sample.
+  private static func name(_ job: BenchJob) -> String {
+    guard let file = job.configurationFile else { return "003-sample" }
+    return ((file as NSString).lastPathComponent as NSString).deletingPathExtension
+  }
+}
