@@ -1,4 +1,5 @@
 import ArgumentParser
+import Training
 
 /// The command line's root.
 struct SpeakerIDDist: ParsableCommand {
@@ -13,7 +14,7 @@ struct SpeakerIDDist: ParsableCommand {
       this program, 74 reading or writing failed, 75 stopped by a signal after saving, or ended because a rank is \
       missing or differs (go on with --resume).
       """,
-    version: "0.1.0",
+    version: programVersion,
     subcommands: [
       Train.self, Evaluate.self, Predict.self, Gradients.self, Pack.self, Synthesize.self, Recipes.self,
       Convert.self, Bench.self, Plan.self, Baseline.self,

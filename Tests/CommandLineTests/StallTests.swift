@@ -1,4 +1,5 @@
 import Foundation
+import TensorFiles
 import Testing
 
 /// Runs under `mpirun` in which a rank is stopped, killed or slow.
@@ -68,6 +69,18 @@ import Testing
     #expect(line.hasPrefix("error: rank \(stopped) on "), "\(line)")
     #expect(line.contains(" has not been heard of for 3 s"), "\(line)")
     #expect(line.contains("wait") && line.contains(" in step "), "\(line)")
+    if stopped > 0 {
+      // Rank 0 has noticed it, and the run's files are its own.
+      let log = try String(contentsOfFile: "\(run)/log.txt", encoding: .utf8)
+      #expect(log.hasSuffix("Z \(line)\n"), "\(log.suffix(300))")
+      let timeline = try String(contentsOfFile: "\(run)/timeline.jsonl", encoding: .utf8).split(
+        separator: "\n")
+      let stall = try timeline.map { try JSON.parse(Array($0.utf8), name: "timeline.jsonl") }.last {
+        $0["event"] == "stall"
+      }
+      #expect((stall?["step"]?.int ?? 0) > 0)
+      #expect(stall?["message"]?.string == String(line.dropFirst("error: ".count)))
+    }
     expectGone(ranks)
   }
 

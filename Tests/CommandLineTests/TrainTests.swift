@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import TensorFiles
 import Testing
 
 /// A small corpus, made once by the program itself.
@@ -52,8 +53,61 @@ enum SmallCorpus {
       "checkpoints/step-00000020/optimizer.safetensors",
     ] { #expect(names.contains(name)) }
     #expect(!names.contains { $0.contains(".tmp-") })
-    let log = try String(contentsOfFile: "\(folder.path)/run/log.txt", encoding: .utf8)
-    for line in lines { #expect(log.contains(line)) }
+    #expect(
+      lines.contains {
+        $0.wholeMatch(of: #/Run:  50% 10\/20 \[.*<.*, best accuracy=\d\.\d{4} at step 10\]/#) != nil
+      })
+    #expect(
+      lines.suffix(2).first?.wholeMatch(
+        of: #/\[Info\]: 20 steps in \d\d:\d\d \(.* step\/s\); best accuracy \d\.\d{4} at step \d+/#) != nil)
+    #expect(lines.last == "[Info]: The run is in \(folder.path)/run")
+    let log = try String(contentsOfFile: "\(folder.path)/run/log.txt", encoding: .utf8).split(separator: "\n")
+    #expect(log.map { String($0.dropFirst(25)) } == lines)
+    #expect(log.allSatisfy { $0.prefixMatch(of: #/20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /#) != nil })
+  }
+
+  @Test(
+    "a run tells when it did what, through a kill and a signal, and who computed it", arguments: [nil, 2])
+  func timeline(ranks: Int?) throws {
+    let run = try TrainingRun(steps: 300)
+    let killed = try Launch(run.arguments(), ranks: ranks)
+    #expect(killed.wait { run.checkpoints.contains(20) || killed.status(within: 0) != nil })
+    for rank in killed.ranks { kill(rank, SIGKILL) }
+    #expect(killed.status() != nil)
+    let stopped = try Launch(run.arguments(resume: true), ranks: ranks)
+    #expect(
+      stopped.wait { run.logs("Finish creating model!\n", times: 2) || stopped.status(within: 0) != nil })
+    stopped.signal(SIGUSR1)
+    let status = stopped.status()
+    #expect(status == 75 || status == 0)
+    #expect(try Program.run(run.arguments(resume: true), ranks: ranks).status == 0)
+
+    let events = try run.lines(of: "timeline.jsonl")
+    for event in events { #expect(event.object?.keys.prefix(3) == ["event", "time", "step"]) }
+    let times = events.compactMap { $0["time"]?.string }
+    #expect(times.count == events.count && times == times.sorted())
+    func all(_ name: String) -> [JSON] { events.filter { $0["event"]?.string == name } }
+    #expect(all("start").map { $0["resumed"]?.bool } == [false, true, true])
+    #expect(all("start").allSatisfy { $0["ranks"]?.int == ranks ?? 1 && $0["total_steps"] == 300 })
+    #expect(all("load").count == 3)
+    #expect(all("stop").map { $0["reason"]?.string } == [status == 75 ? "signal" : "finished", "finished"])
+    #expect(all("stop").last?["step"] == 300)
+    // What was computed again after the kill is there twice, each time when it was.
+    for name in ["validation", "steps"] {
+      let steps = Set(all(name).compactMap { $0["step"]?.int })
+      #expect(steps.isSuperset(of: stride(from: 30, through: 300, by: 30)), "\(name)")
+    }
+    let saved = all("save").filter { $0["saved"]?.string == "checkpoint" }.compactMap { $0["step"]?.int }
+    #expect(Set(saved).isSuperset(of: stride(from: 20, through: 300, by: 20)))
+    #expect(all("save").contains { $0["saved"]?.string == "best" })
+
+    let start = try JSON.read(path: "\(run.path)/run.json")
+    #expect(start["data"]?["path"]?.string == (try TrainingRun.data))
+    #expect(start["data"]?["built_in"] == false)
+    #expect(start["ranks"]?.int == ranks ?? 1 && start["hosts"]?.array?.count == ranks ?? 1)
+    #expect(start["command"]?.array?.compactMap(\.string) == [Program.path] + run.arguments(resume: true))
+    #expect(start["earlier_starts"]?.array?.count == 2)
+    #expect(start["earlier_starts"]?.array?.last?["step"] == 0)
   }
 
   @Test(arguments: [nil, 2]) func aRunWithoutANameGetsAFolderOfItsOwn(ranks: Int?) throws {

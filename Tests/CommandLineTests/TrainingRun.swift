@@ -79,9 +79,17 @@ struct TrainingRun {
     ((try? String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8)) ?? "").count { $0 == "\n" }
   }
 
-  /// Whether its log has a line with that text.
-  func logs(_ text: String) -> Bool {
-    ((try? String(contentsOfFile: "\(path)/log.txt", encoding: .utf8)) ?? "").contains(text)
+  /// Whether its log has that text, so many times.
+  func logs(_ text: String, times: Int = 1) -> Bool {
+    let log = (try? String(contentsOfFile: "\(path)/log.txt", encoding: .utf8)) ?? ""
+    return log.components(separatedBy: text).count > times
+  }
+
+  /// The lines of `metrics.jsonl` or `timeline.jsonl`.
+  func lines(of name: String) throws -> [JSON] {
+    try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8).split(separator: "\n").map {
+      try JSON.parse(Array($0.utf8), name: name)
+    }
   }
 
   /// What is in it in the end, but for what may differ: times, and which processors computed.
@@ -104,9 +112,8 @@ struct TrainingRun {
     for name in ["\(last)/model.safetensors", "\(last)/optimizer.safetensors", "best/model.safetensors"] {
       result.files[name] = Array(try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)")))
     }
-    let lines = try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8).split(separator: "\n")
-    result.metrics = try lines.map { line in
-      var object = try JSON.parse(Array(line.utf8), name: "metrics.jsonl").object ?? JSONObject()
+    result.metrics = try lines(of: "metrics.jsonl").map { line in
+      var object = line.object ?? JSONObject()
       object["steps_per_s"] = nil
       return .object(object)
     }

@@ -5,23 +5,33 @@ import Foundation
 /// is a no-op, so that callers need not know their rank.
 ///
 /// Information goes to standard output; warnings and errors to standard error. With ``log(to:)`` every line,
-/// the earlier ones included, also goes to a file. With `json`, standard output is kept for ``result(_:)`` and everything
-/// else goes to standard error.
+/// the earlier ones included, also goes to a file, behind its time. With `json`, standard output is kept for
+/// ``result(_:)`` and everything else goes to standard error.
+///
+/// On a terminal the last two lines may be live, redrawn in place: a progress line, and below it that of a whole run.
 public final class Console {
   /// Whether this console shows anything.
   public let talks: Bool
   /// Whether standard output is kept for one JSON object.
   public let json: Bool
+  /// The file that every line also goes to, once there is one.
+  private(set) var logFile: LogFile?
 
   private let chat: Int32
   private let output: Int32
   private let errors: Int32
   private let clock: () -> Double
   private let terminal: Terminal?
-  private var logFile: Int32?
   /// What was said before there was a log to say it in.
-  private var unlogged = ""
-  private var live = ""
+  private var unlogged: [(text: String, time: Double)] = []
+  /// A live line's text, for that many columns.
+  package typealias LiveText = (_ columns: Int) -> String
+  private var progressLine: LiveText?
+  private var runLine: LiveText?
+  /// How many live lines stand on the terminal; the cursor is behind the last one.
+  private var drawn = 0
+  /// The columns of a terminal that does not say how many it has.
+  private static let usualColumns = 80
 
   /// - Parameters:
   ///   - talks: whether anything is shown; true on rank 0.
@@ -42,10 +52,6 @@ public final class Console {
     terminal = talks ? Terminal.behind(chat) : nil
   }
 
-  deinit {
-    if let logFile { close(logFile) }
-  }
-
   /// Seconds of the system's monotonic clock.
   public static func monotonicSeconds() -> Double {
     var time = timespec()
@@ -53,29 +59,41 @@ public final class Console {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
+  /// The time, for progress lines.
+  var now: Double { clock() }
+
   // MARK: Lines
 
   /// A line as the notebook prints it: `[Info]: Finish loading data!`.
   public func info(_ text: String) { line("[Info]: \(text)") }
 
   /// A line as it is.
-  public func line(_ text: String) { show(text, on: chat) }
+  public func line(_ text: String) { show(text.shownLine, on: chat) }
 
   /// Something a person should know, although the work goes on.
-  public func warning(_ text: String) { show("warning: \(text.oneLine)", on: errors) }
+  public func warning(_ text: String) { show("warning: \(text)".shownLine, on: errors) }
 
   /// Why the work ends.
-  public func error(_ failure: Failure) { show("error: \(failure.message.oneLine)", on: errors) }
+  public func error(_ failure: Failure) { show("error: \(failure.message)".shownLine, on: errors) }
 
   /// The figure a command was asked for, on standard output, also with `json`.
   ///
   /// - Throws: `inputOutput` when it cannot be written: a figure that is lost is a failure.
   public func result(_ text: String) throws {
     guard talks else { return }
-    endLive()
-    guard Self.write(text + "\n", to: output) else {
+    erase()
+    guard writeAll(text + "\n", to: output) else {
       throw Failure(.inputOutput, "standard output: \(String(cString: strerror(errno)))")
     }
+    draw()
+  }
+
+  private func show(_ text: String, on descriptor: Int32) {
+    guard talks else { return }
+    erase()
+    _ = writeAll(text + "\n", to: descriptor)
+    record(text)
+    draw()
   }
 
   // MARK: Progress
@@ -100,28 +118,55 @@ public final class Console {
     }
   }
 
-  /// Whether progress lines are redrawn in place.
+  /// Whether lines are redrawn in place.
   var isLive: Bool { terminal != nil }
 
-  /// The time, for progress lines.
-  var now: Double { clock() }
+  /// Shows a progress line, in the place of the last one.
+  func showLive(_ text: @escaping LiveText) {
+    progressLine = text
+    draw()
+  }
 
-  /// Puts `text` where the last live line stood.
-  func showLive(_ text: String) {
+  /// Takes the progress line away.
+  func endLive() {
+    guard progressLine != nil else { return }
+    erase()
+    progressLine = nil
+    draw()
+  }
+
+  /// Keeps a line of the whole run below the progress line, drawn whenever that is; `nil` takes it away.
+  package func keepRunLine(_ text: LiveText?) {
+    erase()
+    runLine = text
+    draw()
+  }
+
+  /// Says how the whole run is, where no line of it is kept: in a file, and in the log.
+  package func milestone(_ text: String) {
+    guard talks else { return }
+    if isLive { record(text) } else { line(text) }
+  }
+
+  private func draw() {
     guard let terminal else { return }
     // A line that wraps could not be taken back.
-    let shown = terminal.columns.map { String(text.prefix(max(1, $0 - 1))) } ?? text
-    let rest = String(repeating: " ", count: max(0, live.count - shown.count))
-    _ = Self.write("\r\(shown)\(rest)", to: chat)
-    live = shown
+    let columns = max(1, (terminal.columns ?? Self.usualColumns) - 1)
+    let lines = [progressLine, runLine].compactMap { $0.map { String($0(columns).prefix(columns)) } }
+    guard !lines.isEmpty || drawn > 0 else { return }
+    let text = lines.map { "\($0)\u{1B}[K" }.joined(separator: "\n")
+    _ = writeAll("\(toFirstLine)\(text)\(lines.count < drawn ? "\u{1B}[J" : "")", to: chat)
+    drawn = lines.count
   }
 
-  /// Takes the live line away.
-  func endLive() {
-    guard !live.isEmpty else { return }
-    _ = Self.write("\r" + String(repeating: " ", count: live.count) + "\r", to: chat)
-    live = ""
+  private func erase() {
+    guard drawn > 0 else { return }
+    _ = writeAll("\(toFirstLine)\u{1B}[J", to: chat)
+    drawn = 0
   }
+
+  /// Moves the cursor to where the first live line begins.
+  private var toFirstLine: String { drawn > 1 ? "\r\u{1B}[\(drawn - 1)A" : "\r" }
 
   // MARK: The log
 
@@ -130,48 +175,87 @@ public final class Console {
   /// - Throws: `inputOutput` when it cannot be opened.
   public func log(to path: String) throws {
     guard talks else { return }
-    let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
-    guard file >= 0 else {
-      throw Failure(.inputOutput, "\(path): the log cannot be opened: \(String(cString: strerror(errno)))")
-    }
-    if let logFile { close(logFile) }
-    logFile = file
-    record(unlogged)
-    unlogged = ""
+    logFile = try LogFile(path)
+    for line in unlogged { record(line.text, at: line.time) }
+    unlogged = []
   }
 
-  private func show(_ text: String, on descriptor: Int32) {
-    guard talks else { return }
-    let redrawn = live
-    endLive()
-    _ = Self.write(text + "\n", to: descriptor)
-    if logFile == nil { unlogged += text + "\n" } else { record(text + "\n") }
-    if !redrawn.isEmpty { showLive(redrawn) }
-  }
-
-  private func record(_ text: String) {
-    guard let file = logFile, !Self.write(text, to: file) else { return }
-    let reason = String(cString: strerror(errno))
-    close(file)
-    logFile = nil
-    _ = Self.write("warning: the log cannot be written any longer: \(reason)\n", to: errors)
-  }
-
-  private static func write(_ text: String, to descriptor: Int32) -> Bool {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return false }
-      rest = rest.dropFirst(count)
-    }
-    return true
+  private func record(_ text: String, at time: Double = WallClock.now) {
+    guard let logFile else { return unlogged.append((text, time)) }
+    guard let reason = logFile.append(text, at: time) else { return }
+    self.logFile = nil
+    _ = writeAll("warning: the log cannot be written any longer: \(reason)\n", to: errors)
   }
 }
 
-extension String {
-  /// Without line breaks, which would make two messages of one.
-  fileprivate var oneLine: String {
-    split(whereSeparator: \.isNewline).joined(separator: " ")
+/// `log.txt`: what was shown, each line behind its time in UTC. Lines may come from any thread.
+package final class LogFile: Sendable {
+  private let descriptor: Int32
+
+  /// Opens a file to append to it.
+  ///
+  /// - Throws: `inputOutput` when it cannot be opened.
+  package init(_ path: String) throws(Failure) {
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
+      throw Failure(.inputOutput, "\(path): the log cannot be opened: \(String(cString: strerror(errno)))")
+    }
   }
+
+  deinit { close(descriptor) }
+
+  /// Appends a line.
+  ///
+  /// - Parameter time: seconds since 1970.
+  /// - Returns: why it could not be written, if it could not.
+  package func append(_ line: String, at time: Double = WallClock.now) -> String? {
+    writeAll("\(WallClock.utc(time)) \(line)\n", to: descriptor) ? nil : String(cString: strerror(errno))
+  }
+}
+
+/// The time of day.
+package enum WallClock {
+  /// Seconds since 1970.
+  package static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
+  /// A time in UTC by ISO 8601, with milliseconds: `2023-03-10T09:05:07.250Z`.
+  ///
+  /// - Parameter time: seconds since 1970.
+  package static func utc(_ time: Double) -> String {
+    let milliseconds = Int((time * 1_000).rounded(.down))
+    var seconds = time_t(milliseconds / 1_000)
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    return String(
+      format: "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1_900, parts.tm_mon + 1, parts.tm_mday,
+      parts.tm_hour, parts.tm_min, parts.tm_sec, milliseconds % 1_000)
+  }
+}
+
+/// Writes a text as it is; with `errno`, whether all of it could be.
+private func writeAll(_ text: String, to descriptor: Int32) -> Bool {
+  var rest = Array(text.utf8)[...]
+  while !rest.isEmpty {
+    let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    if count < 0 && errno == EINTR { continue }
+    guard count > 0 else { return false }
+    rest = rest.dropFirst(count)
+  }
+  return true
+}
+
+extension String {
+  /// As one line of a sensible length: a message may hold the name of a file or a key, and so anything.
+  fileprivate var shownLine: String {
+    let line = split(whereSeparator: \.isNewline).joined(separator: " ")
+    guard line.count > Self.longestLine else { return line }
+    // What is wrong stands at the beginning, what would be right at the end.
+    return "\(line.prefix(Self.longestLine * 2 / 3)) … \(line.suffix(Self.longestLine / 3 - 3))"
+  }
+
+  private static let longestLine = 1_200
 }

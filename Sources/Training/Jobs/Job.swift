@@ -1,5 +1,8 @@
 import Collectives
 
+/// The version of the program, as `--version` and every run's `run.json` say it.
+public let programVersion = "0.1.0"
+
 /// The work of one subcommand: its options, and what is done with them.
 ///
 /// A job is a plain value that knows neither flags nor terminals nor MPI, so tests run it as the command line

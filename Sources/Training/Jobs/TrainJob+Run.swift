@@ -40,27 +40,38 @@ extension TrainJob {
 
     // Before the data is read, so that a folder that cannot be written to is known at once.
     var files = try openRun(configuration, corpus: data.corpus.fingerprint, group, console: console)
-    let ownership = ShardOwnership(shards: train.shards, ranks: group.size)
-    let run = ownership.shards(of: group.rank)
-    let slices = try group.agreeing {
-      try data.prepare(run, threads: threads, console: console)
-      return try data.slices(of: run, shape: configuration.batchShape, seed: train.seed)
-    }
-    console.info("Finish loading data!")
+    let report = RunReport(console, train, files, isResumed: resume, ranks: group.size)
+    try report.tellingTheEnd {
+      let source = RunStart.DataSource(
+        path: data.corpus.directory, fingerprint: data.corpus.fingerprint, isBuiltIn: self.data == nil)
+      let ranks = try kernels.ranks(group, threads: threads)
+      _ = try group.onRankZero {
+        guard let files else { return }
+        try RunStart(step: files.checkpoint?.progress.step ?? 0, data: source, ranks: ranks)
+          .write(to: files.directory, warn: console.warning)
+      }
+      let ownership = ShardOwnership(shards: train.shards, ranks: group.size)
+      let run = ownership.shards(of: group.rank)
+      let slices = try group.agreeing {
+        try data.prepare(run, threads: threads, console: console)
+        return try data.slices(of: run, shape: configuration.batchShape, seed: train.seed)
+      }
+      console.info("Finish loading data!")
 
-    let trainer = try Trainer(group, configuration: configuration, model: model, threads: threads)
-    var progress = try start(trainer, given, train, &files, kernels, group, console)
-    progress.data = data.corpus.fingerprint
-    console.info("Finish creating model!")
-    var loop = TrainingLoop(
-      group: group, console: console, trainer: trainer, slices: slices,
-      validator: Validator(
-        communicator: group, model: model, data: data, unit: .segments(frames: train.segmentLength),
-        seed: train.seed, team: EvaluationTeam(threads: threads)),
-      files: files, progress: progress, train: train,
-      startsFromGivenWeights: weights != nil && progress.step == 0)
-    try loop.run()
-    if let files { console.info("The run is in \(files.directory.path)") }
+      let trainer = try Trainer(group, configuration: configuration, model: model, threads: threads)
+      var progress = try start(trainer, given, train, &files, kernels, group, console)
+      progress.data = data.corpus.fingerprint
+      console.info("Finish creating model!")
+      report.begin(progress, utterances: data.split.training.count)
+      var loop = TrainingLoop(
+        group, console: console, train: train, trainer: trainer, slices: slices,
+        validator: Validator(
+          communicator: group, model: model, data: data, unit: .segments(frames: train.segmentLength),
+          seed: train.seed, team: EvaluationTeam(threads: threads)),
+        files: files, report: report, progress: progress,
+        startsFromGivenWeights: weights != nil && progress.step == 0)
+      try loop.run()
+    }
   }
 
   private func describe<C: Communicator>(

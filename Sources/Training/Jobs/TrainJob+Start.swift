@@ -81,6 +81,7 @@ extension TrainJob {
     // What a run wrote beyond its last whole checkpoint is dropped.
     let metrics = try MetricsLog(path: directory.metricsFile, resumingAt: checkpoint?.progress.step ?? 0)
     return RunFiles(
-      directory: directory, metrics: metrics, checkpoints: checkpoints, lock: lock, checkpoint: checkpoint)
+      directory: directory, metrics: metrics, timeline: try RunTimeline(path: directory.timelineFile),
+      checkpoints: checkpoints, lock: lock, checkpoint: checkpoint)
   }
 }

@@ -27,9 +27,13 @@ package final class Watchdog: Sendable {
 
   /// Starts watching over a training run. Collective.
   ///
-  /// - Parameter timeout: seconds after which a rank that does not move is missing; 0 watches nobody.
+  /// - Parameters:
+  ///   - timeout: seconds after which a rank that does not move is missing; 0 watches nobody.
+  ///   - noting: what else is told of a stall, on its way to the end.
   /// - Returns: `nil` where there is nothing to watch: alone, and in a group within one process.
-  static func start<C: Communicator>(_ group: C, timeout: Double, console: Console) throws -> Watchdog? {
+  static func start<C: Communicator>(
+    _ group: C, timeout: Double, console: Console, noting: @escaping OnStall
+  ) throws -> Watchdog? {
     guard timeout > 0, group.size > 1, let activity = group.activity else { return nil }
     guard let channel = try group.openHeartbeats() else {
       console.warning("a stalled run will not be noticed: this MPI does not grant MPI_THREAD_MULTIPLE")
@@ -37,6 +41,7 @@ package final class Watchdog: Sendable {
     }
     let hosts = try group.allGather(text: group.hostName)
     return Watchdog(activity, channel, rank: group.rank, hosts: hosts, timeout: timeout) { message in
+      noting(message)
       Console(talks: true).error(Failure(.interrupted, message))
       group.abort(status: Failure.Kind.interrupted.rawValue)
     }

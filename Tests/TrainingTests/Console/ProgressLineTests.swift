@@ -111,6 +111,69 @@ import Training
     #expect(text == example.text)
   }
 
+  @Test("a narrow window gets what counts most", arguments: 1...200) func narrow(columns: Int) {
+    let line = ProgressLine("Train", unit: "step", total: 2_000)
+    let values: [String: ProgressValue] = [
+      "accuracy": .fixed(0.56, digits: 2), "loss": .fixed(2.07, digits: 2), "step": .count(52_000),
+    ]
+    let whole = line.text(done: 1_000, elapsed: 25, values: values)
+    let text = line.text(done: 1_000, elapsed: 25, values: values, columns: columns)
+    #expect(text.count <= columns)
+    switch columns {
+    case 87...: #expect(text == whole)
+    case 75...: #expect(text == "Train:  50% 1000/2000 [00:25<00:25, 40.00 step/s, accuracy=0.56, loss=2.07]")
+    case 61...: #expect(text == "Train:  50% 1000/2000 [00:25<00:25, accuracy=0.56, loss=2.07]")
+    case 50...: #expect(text == "Train:  50% 1000/2000 [00:25<00:25, accuracy=0.56]")
+    case 35...: #expect(text == "Train:  50% 1000/2000 [00:25<00:25]")
+    case 25...: #expect(text == "Train:  50% [00:25<00:25]")
+    case 11...: #expect(text == "Train:  50%")
+    default: #expect("Train:  50%".hasPrefix(text))
+    }
+  }
+
+  @Test("the whole run's line fits every window, its bar too", arguments: 1...200) func run(columns: Int) {
+    var line = RunLine(total: 70_000, first: 400)
+    for best in [nil, BestResult(accuracy: 0.45234, step: 8_000)] {
+      line.best = best
+      for step in [400, 401, 8_400, 69_999, 70_000] {
+        for blocks in [true, false] {
+          let text = line.text(step: step, elapsed: 4_000, columns: columns, blocks: blocks)
+          #expect(text.count <= columns)
+          #expect(columns < 9 || text.hasPrefix("Run: "))
+          #expect(!blocks || !text.contains("#"))
+          #expect(columns < 200 || text.contains("|"))
+        }
+      }
+    }
+  }
+
+  @Test("the whole run's line tells how far it is, what is left and what was best") func runText() {
+    var line = RunLine(total: 2_000, first: 0)
+    #expect(line.text(step: 0, elapsed: 0) == "Run:   0% 0/2000 [00:00<?]")
+    #expect(line.text(step: 500, elapsed: 60) == "Run:  25% 500/2000 [01:00<03:00]")
+    line.best = BestResult(accuracy: 0.5, step: 250)
+    #expect(
+      line.text(step: 500, elapsed: 60)
+        == "Run:  25% 500/2000 [01:00<03:00, best accuracy=0.5000 at step 250]")
+    #expect(
+      line.text(step: 500, elapsed: 60, columns: 79)
+        == "Run:  25% |██▌       | 500/2000 [01:00<03:00, best accuracy=0.5000 at step 250]")
+    #expect(
+      line.text(step: 500, elapsed: 60, columns: 60, blocks: false)
+        == "Run:  25% |###         | 500/2000 [01:00<03:00, best=0.5000]")
+    #expect(
+      line.text(step: 500, elapsed: 60, columns: 45) == "Run:  25% 500/2000 [01:00<03:00, best=0.5000]")
+    #expect(line.text(step: 500, elapsed: 60, columns: 39) == "Run:  25% 500/2000 [01:00<03:00]")
+    #expect(line.text(step: 500, elapsed: 60, columns: 25) == "Run:  25% [01:00<03:00]")
+    #expect(line.text(step: 500, elapsed: 60, columns: 20) == "Run:  25%")
+    // A run that goes on: what is left is estimated by this start alone.
+    #expect(
+      RunLine(total: 2_000, first: 1_000).text(step: 1_500, elapsed: 60)
+        == "Run:  75% 1500/2000 [01:00<01:00]")
+    #expect(
+      RunLine(total: 2_000, first: 1_000).text(step: 1_000, elapsed: 60) == "Run:  50% 1000/2000 [01:00<?]")
+  }
+
   static let counts: [(Int, String)] = [
     (1, "1"), (9, "9"), (10, "10"), (99, "99"), (100, "100"), (200, "200"), (400, "400"), (999, "999"),
     (1000, "1000"), (1001, "1001"), (2000, "2000"), (10000, "1e+4"), (11000, "11000"), (52000, "52000"),

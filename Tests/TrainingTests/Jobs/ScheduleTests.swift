@@ -22,6 +22,20 @@ import Training
     #expect(valid.compactMap { $0["step"]?.int } == [30, 50])
   }
 
+  @Test("the epoch is the samples drawn by the training utterances there are, to the last bit") func epoch()
+    throws
+  {
+    let corpus = try SmallCorpus()
+    for group in [SmallTraining.Group.solo, .threads(ranks: 3)] {
+      let result = try SmallTraining("transformer", data: corpus.path)(group)
+      #expect(!result.metrics.isEmpty)
+      // Of 60 utterances 54 are trained on, 16 a step.
+      for line in result.metrics {
+        #expect(try line["epoch"]?.double == Double(16 * #require(line["step"]?.int)) / 54)
+      }
+    }
+  }
+
   @Test("the first step has learning rate 0 and changes no weight") func firstStep() throws {
     let corpus = try SmallCorpus()
     let folder = TemporaryFolder()

@@ -57,7 +57,8 @@ import Training
 
   func metrics(_ step: Int, _ split: Metrics.Split = .train) -> Metrics {
     Metrics(
-      step: step, split: split, loss: 6.5 / Double(step), accuracy: 0.25, learningRate: 1e-5,
+      step: step, epoch: Double(step) / 4, split: split, loss: 6.5 / Double(step), accuracy: 0.25,
+      learningRate: 1e-5,
       stepsPerSecond: split == .train ? 43.5 : nil)
   }
 
@@ -66,7 +67,7 @@ import Training
     line.more["seconds"] = 1.5
     #expect(
       line.json.serialized() == """
-        {"step": 10, "split": "train", "loss": 0.65, "accuracy": 0.25, "lr": 1e-05, "steps_per_s": 43.5, \
+        {"step": 10, "epoch": 2.5, "split": "train", "loss": 0.65, "accuracy": 0.25, "lr": 1e-05, "steps_per_s": 43.5, \
         "seconds": 1.5}
         """)
   }

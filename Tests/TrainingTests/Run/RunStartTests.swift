@@ -89,7 +89,7 @@ import Training
       // The last of these was written after the checkpoint that the run will go on from.
       for step in [100, 200, 300] {
         try first?.metrics.append(
-          Metrics(step: step, split: .train, loss: 1, accuracy: 0, learningRate: 1e-3))
+          Metrics(step: step, epoch: 0, split: .train, loss: 1, accuracy: 0, learningRate: 1e-3))
       }
     }
     // Without --resume the run is not touched.
