@@ -26,9 +26,9 @@ struct BenchCorpus: Sendable {
   private static var cache: String { (BuiltInCorpus.directory as NSString).deletingLastPathComponent }
 
   /// Makes sure that every host has the corpus; one process of each host writes it. Collective.
-  func provide<C: Communicator>(_ group: C, threads: Int, console: Console) throws -> String {
-    let leads = try group.isFirstOfHost()
-    try group.agreeing {
+  func provide<C: Communicator>(_ communicator: C, threads: Int, console: Console) throws -> String {
+    let leads = try communicator.isFirstOfHost()
+    try communicator.agreeing {
       guard leads, !FileSystem.exists(directory) else { return }
       console.info("Making up data of the homework's shape in \(directory), once")
       try write(threads: threads)

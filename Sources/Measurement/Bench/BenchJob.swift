@@ -43,16 +43,16 @@ public struct BenchJob: Job {
   public init(_ subject: Subject) { self.subject = subject }
 
   /// Measures, on all ranks together; rank 0 prints.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    try group.agreeing { try check(isWriter: group.rank == 0) }
-    let setup = try BenchSetup(self, group, console: console)
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    try communicator.agreeing { try check(isWriter: communicator.rank == 0) }
+    let setup = try BenchSetup(self, communicator, console: console)
     let seconds = seconds ?? 10
     switch subject {
     case .step:
       try setup.prepareData()
       let bench = StepBench(setup: setup, seconds: seconds)
       let figures = try bench.measure()
-      try write(try trace == nil ? nil : bench.trace(), group)
+      try write(try trace == nil ? nil : bench.trace(), communicator)
       try show(figures.json, figures.text, console)
     case .validate:
       let figures = try EvaluationBench(setup: setup, seconds: seconds).validate()
@@ -68,7 +68,8 @@ public struct BenchJob: Job {
       try show(figures.json, figures.text("read from \(setup.data.corpus.directory)"), console)
     case .allreduce:
       let bench = ReductionBench(
-        group: group, shards: setup.configuration.train.shards, parameters: setup.model.layout.trainedCount,
+        communicator: communicator, shards: setup.configuration.train.shards,
+        parameters: setup.model.layout.trainedCount,
         recipe: setup.recipe, seconds: seconds)
       let rows = try bench.measure()
       try show(bench.json(rows), bench.text(rows), console)
@@ -87,8 +88,8 @@ public struct BenchJob: Job {
     if isWriter { try FileSystem.checkWritable(trace) }
   }
 
-  private func write<C: Communicator>(_ timeline: ChromeTrace?, _ group: C) throws {
-    try group.agreeing {
+  private func write<C: Communicator>(_ timeline: ChromeTrace?, _ communicator: C) throws {
+    try communicator.agreeing {
       guard let trace, let timeline else { return }
       try FileWriting.writeAtomically(Array(timeline.text.utf8), to: trace)
     }
@@ -101,7 +102,7 @@ public struct BenchJob: Job {
 
 /// What every measurement begins with: the configuration, the kernels, the data, as a training run sets them up.
 struct BenchSetup<C: Communicator> {
-  let group: C
+  let communicator: C
   let console: Console
   let configuration: Configuration
   /// The configuration's name: a recipe's, when it is one.
@@ -113,42 +114,45 @@ struct BenchSetup<C: Communicator> {
 
   /// This rank's shards.
   var run: Range<Int> {
-    ShardOwnership(shards: configuration.train.shards, ranks: group.size).shards(of: group.rank)
+    ShardOwnership(shards: configuration.train.shards, ranks: communicator.size).shards(of: communicator.rank)
   }
 
   /// Reads the configuration and opens the data. Collective.
-  init(_ job: BenchJob, _ group: C, console: Console) throws {
-    self.group = group
+  init(_ job: BenchJob, _ communicator: C, console: Console) throws {
+    self.communicator = communicator
     self.console = console
-    let configuration = try group.agreeing {
+    let configuration = try communicator.agreeing {
       let configuration = try Configuration.load(file: job.configurationFile, overrides: job.overrides)
-      try configuration.check(ranks: group.size)
+      try configuration.check(ranks: communicator.size)
       return configuration
     }
     self.configuration = configuration
     recipe = Self.name(job)
-    let threads = try ThreadCount.resolve(job.threads, group)
+    let threads = try ThreadCount.resolve(job.threads, communicator)
     self.threads = threads
-    try KernelReport(group).show(on: console)
+    try KernelReport(communicator).show(on: console)
 
     let train = configuration.train
     let directory =
-      try job.data ?? BenchCorpus(shards: train.shards).provide(group, threads: threads, console: console)
-    let data = try group.agreeing {
+      try job.data
+      ?? BenchCorpus(shards: train.shards).provide(communicator, threads: threads, console: console)
+    let data = try communicator.agreeing {
       try TrainingData(directory: directory, seed: train.seed, shards: train.shards)
     }
     self.data = data
-    model = try group.agreeing { try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count) }
+    model = try communicator.agreeing {
+      try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count)
+    }
   }
 
   /// Reads and verifies this rank's shards. Collective.
   func prepareData() throws {
-    try group.agreeing { try data.prepare(run, threads: threads, console: console) }
+    try communicator.agreeing { try data.prepare(run, threads: threads, console: console) }
   }
 
   /// This rank's training slices, read as training reads them. Collective.
   func slices() throws -> TrainingSlices {
-    try group.agreeing {
+    try communicator.agreeing {
       try data.slices(of: run, shape: configuration.batchShape, seed: configuration.train.seed)
     }
   }

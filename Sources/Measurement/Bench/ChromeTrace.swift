@@ -16,15 +16,18 @@ struct ChromeTrace: Sendable {
   ///   - origin: this rank's clock when all ranks left a barrier. Ranks of one host share a clock; other hosts' are
   ///     laid over rank 0's by their origins, which is as good as a barrier is fast.
   init?<C: Communicator>(
-    _ group: C, clocks: (workers: [PhaseClock], exchange: PhaseClock), stepStarts: [UInt64], origin: UInt64
+    _ communicator: C, clocks: (workers: [PhaseClock], exchange: PhaseClock), stepStarts: [UInt64],
+    origin: UInt64
   ) throws {
-    let hosts = try group.allGather(text: group.hostName)
-    let origins = try group.allGather(origin)
-    let firstOfHost = hosts.firstIndex(of: group.hostName) ?? group.rank
+    let hosts = try communicator.allGather(text: communicator.hostName)
+    let origins = try communicator.allGather(origin)
+    let firstOfHost = hosts.firstIndex(of: communicator.hostName) ?? communicator.rank
     let zero = origins.indices.filter { hosts[$0] == hosts[firstOfHost] }.map { origins[$0] }.min() ?? origin
 
-    let timeline = Timeline(rank: group.rank, zero: zero)
-    var events = [timeline.named("process_name", thread: nil, "rank \(group.rank) on \(group.hostName)")]
+    let timeline = Timeline(rank: communicator.rank, zero: zero)
+    var events = [
+      timeline.named("process_name", thread: nil, "rank \(communicator.rank) on \(communicator.hostName)")
+    ]
     events.append(timeline.named("thread_name", thread: 0, "steps, exchange, optimizer"))
     for (step, (start, end)) in zip(stepStarts, stepStarts.dropFirst()).enumerated() {
       events.append(timeline.event("step \(step)", from: start, to: end, thread: 0))
@@ -34,15 +37,15 @@ struct ChromeTrace: Sendable {
       events.append(timeline.named("thread_name", thread: worker + 1, "slices \(worker)"))
       for interval in clock.intervals { events.append(timeline.event(interval, thread: worker + 1)) }
     }
-    let parts = try Self.gather(events.map { $0.serialized() }.joined(separator: ",\n"), group)
+    let parts = try Self.gather(events.map { $0.serialized() }.joined(separator: ",\n"), communicator)
     guard let parts else { return nil }
     text = "{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n" + parts.joined(separator: ",\n") + "\n]}\n"
   }
 
-  private static func gather<C: Communicator>(_ mine: String, _ group: C) throws -> [String]? {
+  private static func gather<C: Communicator>(_ mine: String, _ communicator: C) throws -> [String]? {
     let bytes = Array(mine.utf8)
-    let counts = try group.allGather(bytes.count)
-    let gathered = try bytes.withUnsafeBufferPointer { try group.gather($0, counts: counts) }
+    let counts = try communicator.allGather(bytes.count)
+    let gathered = try bytes.withUnsafeBufferPointer { try communicator.gather($0, counts: counts) }
     guard let all = gathered else { return nil }
     var rest = all[...]
     return counts.map { count in

@@ -27,16 +27,16 @@ final class ProductPeak {
   }
 
   /// Chooses how often a round repeats the slice, so that it takes about `seconds`. Collective.
-  func warmUp<C: Communicator>(_ group: C, roundSeconds seconds: Double) throws {
-    _ = try round(group)
-    let pace = Double(operations) * Double(team.workers * group.size) / (try round(group) * 1e9)
+  func warmUp<C: Communicator>(_ communicator: C, roundSeconds seconds: Double) throws {
+    _ = try round(communicator)
+    let pace = Double(operations) * Double(team.workers * communicator.size) / (try round(communicator) * 1e9)
     repetitions = max(1, Int(seconds / pace))
   }
 
   /// One round: GFLOP/s of all threads of all ranks together. Collective.
-  func round<C: Communicator>(_ group: C) throws -> Double {
-    let seconds = try group.seconds { team.run { multiplyAll(of: $0) } }
-    return Double(operations) * Double(repetitions * team.workers * group.size) / seconds * 1e-9
+  func round<C: Communicator>(_ communicator: C) throws -> Double {
+    let seconds = try communicator.seconds { team.run { multiplyAll(of: $0) } }
+    return Double(operations) * Double(repetitions * team.workers * communicator.size) / seconds * 1e-9
   }
 
   private func multiplyAll(of worker: Int) {

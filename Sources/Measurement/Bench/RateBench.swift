@@ -14,7 +14,7 @@ struct EvaluationBench<C: Communicator> {
 
   let setup: BenchSetup<C>
   let seconds: Double
-  private var group: C { setup.group }
+  private var communicator: C { setup.communicator }
   private var quiet: Console { Console(talks: false) }
 
   /// Segments of the validation split a second. Collective.
@@ -22,7 +22,8 @@ struct EvaluationBench<C: Communicator> {
     try setup.prepareData()
     let train = setup.configuration.train
     let validator = Validator(
-      communicator: group, model: setup.model, data: setup.data, unit: .segments(frames: train.segmentLength),
+      communicator: communicator, model: setup.model, data: setup.data,
+      unit: .segments(frames: train.segmentLength),
       seed: train.seed, team: EvaluationTeam(threads: setup.threads))
     let state = state
     let count = setup.data.split.validation.count
@@ -36,7 +37,7 @@ struct EvaluationBench<C: Communicator> {
         .missingInput, "\(setup.data.corpus.directory): there are no test utterances, so nothing to predict")
     }
     let predictor = Predictor(
-      communicator: group, model: setup.model, state: state, corpus: setup.data.corpus,
+      communicator: communicator, model: setup.model, state: state, corpus: setup.data.corpus,
       team: EvaluationTeam(threads: setup.threads))
     return try rounds(of: tests.count, unit: "utterances") {
       _ = try predictor(threads: setup.threads, console: quiet)
@@ -50,12 +51,12 @@ struct EvaluationBench<C: Communicator> {
   }
 
   private func rounds(of count: Int, unit: String, _ pass: () throws -> Void) throws -> RateFigures {
-    _ = try group.seconds(pass)
-    let pace = try group.seconds(pass)
+    _ = try communicator.seconds(pass)
+    let pace = try communicator.seconds(pass)
     let passes = max(1, Int(seconds / Double(Self.rounds) / pace))
     var rates = Rounds()
     for _ in 0..<Self.rounds {
-      let taken = try group.seconds { for _ in 0..<passes { try pass() } }
+      let taken = try communicator.seconds { for _ in 0..<passes { try pass() } }
       rates.add(Double(count * passes) / taken)
     }
     return try RateFigures(setup, unit: unit, rates: rates, memory: ProcessMemory.peakWithoutCorpus)
@@ -91,15 +92,15 @@ struct DataBench<C: Communicator> {
           }
         } catch { team.withLock { failure = error } }
       }
-      try setup.group.agreeing { if let failure { throw failure } }
+      try setup.communicator.agreeing { if let failure { throw failure } }
     }
 
-    let pace = try setup.group.seconds { try fill(steps: 0..<16) } / 16
+    let pace = try setup.communicator.seconds { try fill(steps: 0..<16) } / 16
     let steps = max(1, Int(seconds / Double(Self.rounds) / pace))
     var rates = Rounds()
     for round in 0..<Self.rounds {
       let range = round * steps..<(round + 1) * steps
-      rates.add(Double(steps * shape.samples) / (try setup.group.seconds { try fill(steps: range) }))
+      rates.add(Double(steps * shape.samples) / (try setup.communicator.seconds { try fill(steps: range) }))
     }
     return try RateFigures(setup, unit: "segments", rates: rates, memory: ProcessMemory.peakWithoutCorpus)
   }
@@ -119,11 +120,11 @@ struct RateFigures: Sendable {
   /// Collective.
   init<C: Communicator>(_ setup: BenchSetup<C>, unit: String, rates: Rounds, memory: Double) throws {
     recipe = setup.recipe
-    ranks = setup.group.size
+    ranks = setup.communicator.size
     threads = setup.threads
     self.unit = unit
     self.rates = rates
-    peakMemory = Double(try setup.group.allGather(Int(memory * 1024)).max() ?? 0) / 1024
+    peakMemory = Double(try setup.communicator.allGather(Int(memory * 1024)).max() ?? 0) / 1024
   }
 
   /// `utterances_per_s` and what it was measured with.

@@ -5,7 +5,7 @@ import TensorFiles
 /// Measures a step's exchange, gradients summed in the fixed tree and parameters gathered, against the transport's
 /// own all-reduce of as many floats, for the recipe's parameters and some round sizes.
 struct ReductionBench<C: Communicator> {
-  let group: C
+  let communicator: C
   let shards: Int
   /// Floats of the recipe's gradient.
   let parameters: Int
@@ -25,13 +25,13 @@ struct ReductionBench<C: Communicator> {
   }
 
   private func measure(_ count: Int, seconds: Double) throws -> Row {
-    let exchange = try ExchangeUnderTest(group, shards: shards, count: count)
-    let pace = try group.seconds(exchange.ordered) + group.seconds(exchange.allReduce)
+    let exchange = try ExchangeUnderTest(communicator, shards: shards, count: count)
+    let pace = try communicator.seconds(exchange.ordered) + communicator.seconds(exchange.allReduce)
     let repetitions = min(2_000, max(5, Int(seconds / pace)))
     var row = Row(count: count)
     for _ in 0..<repetitions {
-      row.ordered.add(try group.seconds(exchange.ordered))
-      row.allReduce.add(try group.seconds(exchange.allReduce))
+      row.ordered.add(try communicator.seconds(exchange.ordered))
+      row.allReduce.add(try communicator.seconds(exchange.allReduce))
     }
     return row
   }
@@ -39,7 +39,7 @@ struct ReductionBench<C: Communicator> {
   /// Rows as JSON; times in seconds.
   func json(_ rows: [Row]) -> JSON {
     [
-      "recipe": .string(recipe), "ranks": .integer(group.size), "shards": .integer(shards),
+      "recipe": .string(recipe), "ranks": .integer(communicator.size), "shards": .integer(shards),
       "sizes": .array(
         rows.map { row in
           [
@@ -53,7 +53,7 @@ struct ReductionBench<C: Communicator> {
   /// Rows as a table.
   func text(_ rows: [Row]) -> String {
     let header =
-      "\(recipe), \(group.size) ranks, \(shards) shards; median milliseconds of the slowest rank\n"
+      "\(recipe), \(communicator.size) ranks, \(shards) shards; median milliseconds of the slowest rank\n"
       + "      MB    ordered sum + gather    all-reduce"
     return
       ([header]
@@ -67,17 +67,17 @@ struct ReductionBench<C: Communicator> {
 
 /// Buffers and plans for both ways of summing `count` floats.
 private final class ExchangeUnderTest<C: Communicator> {
-  private let group: C
+  private let communicator: C
   private let reduction: OrderedReduction<C>
   private let roots: [UnsafeMutablePointer<Float>]
   private let parameters: UnsafeMutablePointer<Float>
   private let count: Int
 
-  init(_ group: C, shards: Int, count: Int) throws {
-    self.group = group
+  init(_ communicator: C, shards: Int, count: Int) throws {
+    self.communicator = communicator
     self.count = count
     reduction = try OrderedReduction(
-      group, ownership: ShardOwnership(shards: shards, ranks: group.size), range: 0..<count)
+      communicator, ownership: ShardOwnership(shards: shards, ranks: communicator.size), range: 0..<count)
     roots = reduction.localRoots.map { _ in Self.zeros(count) }
     parameters = Self.zeros(count)
   }
@@ -95,7 +95,7 @@ private final class ExchangeUnderTest<C: Communicator> {
   }
 
   func allReduce() throws {
-    try group.allReduceSum(UnsafeMutableBufferPointer(start: parameters, count: count))
+    try communicator.allReduceSum(UnsafeMutableBufferPointer(start: parameters, count: count))
   }
 
   private static func zeros(_ count: Int) -> UnsafeMutablePointer<Float> {

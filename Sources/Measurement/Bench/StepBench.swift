@@ -18,7 +18,7 @@ struct StepBench<C: Communicator> {
   let setup: BenchSetup<C>
   /// How long to measure, warm-up apart.
   let seconds: Double
-  private var group: C { setup.group }
+  private var communicator: C { setup.communicator }
 
   /// Collective.
   func measure() throws -> StepFigures {
@@ -30,15 +30,15 @@ struct StepBench<C: Communicator> {
 
     let work = stepWork
     let peak = ProductPeak(work, threads: min(setup.threads, setup.configuration.train.shards))
-    try peak.warmUp(group, roundSeconds: 0.25 * seconds / Double(Self.rounds))
+    try peak.warmUp(communicator, roundSeconds: 0.25 * seconds / Double(Self.rounds))
     let steps = max(1, Int(0.55 * seconds / Double(Self.rounds) / pace))
     var stepsPerSecond = Rounds(), productPeak = Rounds()
     for _ in 0..<Self.rounds {
       stepsPerSecond.add(Double(steps) / (try time(steps, trainer, slices)))
-      productPeak.add(try peak.round(group))
+      productPeak.add(try peak.round(communicator))
     }
     return StepFigures(
-      recipe: setup.recipe, ranks: group.size, threads: setup.threads,
+      recipe: setup.recipe, ranks: communicator.size, threads: setup.threads,
       shards: setup.configuration.train.shards,
       batchSize: setup.configuration.train.batchSize, kernels: KernelSet.name, stepsPerSecond: stepsPerSecond,
       gflopPerStep: Double(work.operations * setup.configuration.train.shards) * 1e-9,
@@ -52,7 +52,7 @@ struct StepBench<C: Communicator> {
     let slices = try setup.slices()
     let (trainer, _) = try warmTrainer(slices)
     trainer.startClocks(keepsIntervals: true)
-    try group.barrier()
+    try communicator.barrier()
     let origin = monotonicNanoseconds()
     var starts: [UInt64] = []
     for _ in 0..<Self.tracedSteps {
@@ -60,7 +60,7 @@ struct StepBench<C: Communicator> {
       _ = try trainer.takeStep(from: slices)
     }
     starts.append(monotonicNanoseconds())
-    return try ChromeTrace(group, clocks: trainer.clocks, stepStarts: starts, origin: origin)
+    return try ChromeTrace(communicator, clocks: trainer.clocks, stepStarts: starts, origin: origin)
   }
 
   private func breakdown(_ slices: TrainingSlices, stepSeconds: Double) throws -> PhaseBreakdown {
@@ -69,13 +69,14 @@ struct StepBench<C: Communicator> {
     let steps = max(1, Int(0.2 * seconds / pace))
     let taken = try time(steps, trainer, slices)
     return try PhaseBreakdown(
-      group, clocks: trainer.clocks, threads: setup.threads, runSeconds: taken, stepSeconds: stepSeconds)
+      communicator, clocks: trainer.clocks, threads: setup.threads, runSeconds: taken,
+      stepSeconds: stepSeconds)
   }
 
   /// A trainer that has made its first steps, and the seconds that a step takes it.
   private func warmTrainer(_ slices: TrainingSlices) throws -> (Trainer<C>, pace: Double) {
     let trainer = try Trainer(
-      group, configuration: setup.configuration, model: setup.model, threads: setup.threads)
+      communicator, configuration: setup.configuration, model: setup.model, threads: setup.threads)
     _ = try time(2, trainer, slices)
     let pace = try time(1, trainer, slices)
     let steps = Int(0.05 * seconds / pace)
@@ -84,7 +85,7 @@ struct StepBench<C: Communicator> {
   }
 
   private func time(_ steps: Int, _ trainer: Trainer<C>, _ slices: TrainingSlices) throws -> Double {
-    try group.seconds { for _ in 0..<steps { _ = try trainer.takeStep(from: slices) } }
+    try communicator.seconds { for _ in 0..<steps { _ = try trainer.takeStep(from: slices) } }
   }
 
   /// The work of one shard's slice.
@@ -96,7 +97,7 @@ struct StepBench<C: Communicator> {
   }
 
   private func largest(_ mebibytes: Double) throws -> Double {
-    Double(try group.allGather(Int(mebibytes * 1024)).max() ?? 0) / 1024
+    Double(try communicator.allGather(Int(mebibytes * 1024)).max() ?? 0) / 1024
   }
 }
 
@@ -192,7 +193,8 @@ struct PhaseBreakdown: Sendable {
   ///   - runSeconds: how long that run took.
   ///   - stepSeconds: what a step takes without clocks, to which the shares are applied.
   init<C: Communicator>(
-    _ group: C, clocks: (workers: [PhaseClock], exchange: PhaseClock), threads: Int, runSeconds: Double,
+    _ communicator: C, clocks: (workers: [PhaseClock], exchange: PhaseClock), threads: Int,
+    runSeconds: Double,
     stepSeconds: Double
   ) throws {
     let phases = Phase.allCases.count
@@ -208,14 +210,14 @@ struct PhaseBreakdown: Sendable {
     let exchanged = clocks.workers.reduce(0) { $0 + $1.totals[Phase.exchange.rawValue] }
     mine[phases + 1] = exchanged / UInt64(threads) + clocks.exchange.totals[Phase.exchange.rawValue]
 
-    let sums = try Self.sum(mine, group)
-    let whole = Double(group.size * threads) * runSeconds * 1e9
+    let sums = try Self.sum(mine, communicator)
+    let whole = Double(communicator.size * threads) * runSeconds * 1e9
     var seconds = (0..<phases).map { Double(sums[$0]) / whole * stepSeconds }
     let busy = Double(sums[phases]) / whole * stepSeconds
     seconds[Phase.other.rawValue] = max(0, busy - seconds.reduce(0, +) + seconds[Phase.other.rawValue])
     self.seconds = seconds
     idle = stepSeconds - seconds.reduce(0, +)
-    communication = Double(sums[phases + 1]) / (Double(group.size) * runSeconds * 1e9) * stepSeconds
+    communication = Double(sums[phases + 1]) / (Double(communicator.size) * runSeconds * 1e9) * stepSeconds
   }
 
   /// Names and seconds of a step, `idle` last.
@@ -223,7 +225,7 @@ struct PhaseBreakdown: Sendable {
     Phase.allCases.map { (String(describing: $0), seconds[$0.rawValue]) } + [("idle", idle)]
   }
 
-  private static func sum<C: Communicator>(_ mine: [UInt64], _ group: C) throws -> [UInt64] {
-    try mine.map { try group.allGather($0).reduce(0, +) }
+  private static func sum<C: Communicator>(_ mine: [UInt64], _ communicator: C) throws -> [UInt64] {
+    try mine.map { try communicator.allGather($0).reduce(0, +) }
   }
 }

@@ -42,11 +42,11 @@ public struct PlanJob: Job {
   /// Measures on rank 0 and predicts; other ranks, if there are any, have nothing to do.
   ///
   /// - Throws: `usage` for figures that no cluster has.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    try group.agreeing {
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    try communicator.agreeing {
       try check()
       let configuration = try Configuration.load(file: configurationFile, overrides: overrides)
-      guard group.rank == 0 else { return }
+      guard communicator.rank == 0 else { return }
       KernelSet.start()
       let table = try plan(configuration)
       try console.result(json ? table.json.serialized() : table.text)
