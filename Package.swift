@@ -29,6 +29,8 @@ let package = Package(
     // Leaves.
     .target(name: "Diagnostics"),
     .target(name: "Threads"),
+    // The files of configs, to which Sources/Recipes/configs is a link, as bytes of the program.
+    .target(name: "Recipes", resources: [.embedInCode("configs")]),
     .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
     .target(
       name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Threads"]),
@@ -44,8 +46,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "CKernels",
-        "Diagnostics",
-        "Threads", "Yams",
+        "Diagnostics", "Recipes", "Threads", "Yams",
       ]),
     .target(
       name: "Measurement",
@@ -69,7 +70,8 @@ let package = Package(
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "SpeakerNetTests", dependencies: ["SpeakerNet", "DataParallel", "Training", "TensorFiles"],
+      name: "SpeakerNetTests",
+      dependencies: ["SpeakerNet", "DataParallel", "TensorFiles", "Recipes", "Yams"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SpeechDataTests", dependencies: ["SpeechData", "TensorCore", "TensorFiles", "Diagnostics"],
@@ -77,7 +79,7 @@ let package = Package(
     .testTarget(name: "CollectivesTests", dependencies: ["CollectivesConformance"]),
     .testTarget(name: "MPITransportTests", dependencies: ["CollectivesConformance", "collectives-check"]),
     .testTarget(name: "DataParallelTests", dependencies: ["DataParallel", "Training"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "DataParallel", "Measurement"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "DataParallel", "Measurement", "Recipes"]),
     .testTarget(name: "MeasurementTests", dependencies: ["Measurement", "Training"]),
     .testTarget(name: "CommandLineTests", dependencies: ["speakerid-dist", "TensorFiles"]),
   ],

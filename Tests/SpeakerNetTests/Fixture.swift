@@ -1,7 +1,10 @@
 import Foundation
+import Recipes
 import SpeakerNet
 import TensorCore
 import TensorFiles
+import Testing
+import Yams
 
 /// One of PyTorch's answers, and a model with its parameters.
 struct Fixture {
@@ -33,7 +36,7 @@ struct Fixture {
     labels = try tensors.tensor("labels", in: name).int64Values().map { Int32($0) }
     let json = try JSON.parse(Array((tensors.metadata["model"] ?? "").utf8), name: name)
     model = try SpeakerModel(
-      ModelConfiguration(fixture: json), speakers: tensors.tensor("logits", in: name).shape[1])
+      ModelConfiguration(json: json), speakers: tensors.tensor("logits", in: name).shape[1])
   }
 
   /// A state with the fixture's parameters.
@@ -98,8 +101,8 @@ struct Fixture {
 }
 
 extension ModelConfiguration {
-  /// The fixture's metadata: the YAML's keys as JSON.
-  init(fixture json: JSON) throws {
+  /// The `model:` part of a configuration as JSON, as a fixture's metadata has it.
+  init(json: JSON) throws {
     self.init()
     func text(_ json: JSON?) -> String { json?.string ?? "" }
     dModel = json["d_model"]?.int ?? dModel
@@ -109,7 +112,8 @@ extension ModelConfiguration {
     self.encoder.heads = encoder?["heads"]?.int ?? 1
     self.encoder.feedforward = encoder?["feedforward"]?.int ?? 256
     self.encoder.kernel = encoder?["kernel"]?.int ?? 31
-    self.encoder.dropout = 0
+    self.encoder.dropout = Float(encoder?["dropout"]?.double ?? 0.1)
+    self.encoder.parameterLimit = encoder?["parameter_limit"]?.int
     let pooling = json["pooling"]
     self.pooling.kind = PoolingKind(rawValue: text(pooling?["kind"]))!
     self.pooling.attention = pooling?["attention"]?.int ?? 64
@@ -119,5 +123,27 @@ extension ModelConfiguration {
     self.loss.kind = LossKind(rawValue: text(loss?["kind"]))!
     self.loss.scale = Float(loss?["scale"]?.double ?? 30)
     self.loss.margin = Float(loss?["margin"]?.double ?? 0.35)
+  }
+}
+
+extension RecipeFile {
+  /// The names of all recipes.
+  static let names = all.map(\.name)
+
+  /// The network of a recipe at full size.
+  static func model(_ name: String) throws -> ModelConfiguration {
+    let file = try #require(named(name))
+    let root = try #require(try Yams.compose(yaml: file.yaml)?.mapping)
+    return try ModelConfiguration(json: JSON(try #require(root["model"])))
+  }
+}
+
+extension JSON {
+  fileprivate init(_ node: Node) {
+    if let mapping = node.mapping {
+      self = .object(JSONObject(mapping.map { ($0.key.string ?? "", JSON($0.value)) }))
+    } else {
+      self = node.int.map(JSON.integer) ?? node.float.map(JSON.number) ?? .string(node.string ?? "")
+    }
   }
 }

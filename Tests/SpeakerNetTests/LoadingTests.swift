@@ -1,15 +1,14 @@
 import Diagnostics
+import Recipes
 import SpeakerNet
 import TensorFiles
 import Testing
-import Training
 
 /// State dicts as people have them: with dead and doubled names, which are passed over, and of other models,
 /// which are refused.
 @Suite("Loading weights") struct LoadingTests {
   func state(_ recipe: String, seed: UInt64 = 1) throws -> ModelState {
-    let recipe = try #require(Recipe.all.first { $0.name == recipe })
-    let state = ModelState(layout: try SpeakerModel(recipe.model, speakers: 4).layout)
+    let state = ModelState(layout: try SpeakerModel(RecipeFile.model(recipe), speakers: 4).layout)
     state.initialize(seed: seed)
     return state
   }
@@ -19,7 +18,7 @@ import Training
     other.filter { $0.name.hasPrefix(prefix) }.map { (name + $0.name.dropFirst(prefix.count), $0.tensor) }
   }
 
-  @Test("what a model wrote it reads, whatever was there", arguments: Recipe.all.map(\.name))
+  @Test("what a model wrote it reads, whatever was there", arguments: RecipeFile.names)
   func roundTrip(_ recipe: String) throws {
     let written = try state(recipe), read = try state(recipe, seed: 2)
     written.batchesTracked = 12

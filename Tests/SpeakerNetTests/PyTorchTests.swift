@@ -1,21 +1,21 @@
 import DataParallel
 import Foundation
+import Recipes
 import SpeakerNet
 import TensorCore
 import TensorFiles
 import Testing
-import Training
 
 /// Every recipe, small, against PyTorch: the fixtures' README says how they were made.
 @Suite struct PyTorchTests {
   static let tolerance = 1e-4
 
   @Test func thereIsAFixtureForEveryRecipe() {
-    #expect(Set(Fixture.recipeNames) == Set(Recipe.all.map(\.name)))
+    #expect(Set(Fixture.recipeNames) == Set(RecipeFile.names))
   }
 
   @Test(arguments: Fixture.recipeNames) func aFixtureIsOfItsRecipesParts(_ name: String) throws {
-    let recipe = try #require(Recipe.all.first { $0.name == name }).model
+    let recipe = try RecipeFile.model(name)
     let small = try Fixture(name).model.configuration
     #expect(small.encoder.kind == recipe.encoder.kind)
     #expect(small.encoder.layers == min(3, recipe.encoder.layers))

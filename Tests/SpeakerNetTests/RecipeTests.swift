@@ -1,9 +1,9 @@
 import Diagnostics
 import Foundation
+import Recipes
 import SpeakerNet
 import TensorFiles
 import Testing
-import Training
 
 /// The 24 systems of the reports: a model whose number of parameters or whose names differ is another model.
 @Suite("Recipes") struct RecipeCountTests {
@@ -14,20 +14,19 @@ import Training
       guard let name = recipe["name"]?.string, let total = recipe["params_total"]?.int,
         let encoder = recipe["params_encoder"]?.int
       else { return nil }
-      return (name.replacingOccurrences(of: "_", with: "-"), (total, encoder))
+      return (name, (total, encoder))
     }
     return Dictionary(uniqueKeysWithValues: counts)
   }()
 
   @Test func theTableHasEveryRecipe() {
     #expect(Self.table.count == 24)
-    #expect(Set(Self.table.keys) == Set(Recipe.all.map(\.name)))
+    #expect(Set(Self.table.keys) == Set(RecipeFile.names))
   }
 
-  @Test(arguments: Recipe.all.map(\.name)) func countsArePyTorchs(_ name: String) throws {
-    let recipe = try #require(Recipe.all.first { $0.name == name })
+  @Test(arguments: RecipeFile.names) func countsArePyTorchs(_ name: String) throws {
     let expected = try #require(Self.table[name])
-    let model = try SpeakerModel(recipe.model, speakers: 600)
+    let model = try SpeakerModel(RecipeFile.model(name), speakers: 600)
     #expect(model.parameterCount == expected.total)
     #expect(model.encoderParameters == expected.encoder)
     // What is stored is what is counted.
@@ -46,8 +45,7 @@ import Training
   }
 
   @Test func repeatedNamesOfSharedLayers() throws {
-    let recipe = try #require(Recipe.all.first { $0.name == "004-task2" })
-    let state = ModelState(layout: try SpeakerModel(recipe.model, speakers: 3).layout)
+    let state = ModelState(layout: try SpeakerModel(RecipeFile.model("004-task2"), speakers: 3).layout)
     state.initialize(seed: 1)
     let once = state.stateDict(), repeated = state.stateDict().repeatingShared()
     let shared = once.names.filter { $0.hasPrefix("encoder.layers.0.") }
@@ -63,7 +61,7 @@ import Training
 
   @Test func theParameterLimitIsCheckedAndNamed() throws {
     for (name, count) in [("004-task1", 154_880), ("004-task2", 225_720)] {
-      var model = try #require(Recipe.all.first { $0.name == name }).model
+      var model = try RecipeFile.model(name)
       #expect(model.encoder.parameterLimit == 300_000)
       model.encoder.parameterLimit = count + 1
       #expect(try SpeakerModel(model, speakers: 600).encoderParameters == count)
@@ -78,8 +76,7 @@ import Training
 
 @Suite("Initial values") struct InitializationTests {
   func state(_ name: String, seed: UInt64 = 1) throws -> ModelState {
-    let recipe = try #require(Recipe.all.first { $0.name == name })
-    let state = ModelState(layout: try SpeakerModel(recipe.model, speakers: 4).layout)
+    let state = ModelState(layout: try SpeakerModel(RecipeFile.model(name), speakers: 4).layout)
     state.initialize(seed: seed)
     return state
   }
@@ -96,7 +93,7 @@ import Training
     #expect(conformer[0].count == conformer[1].count && conformer[0] != conformer[1])
   }
 
-  @Test("PyTorch's distributions, from the seed and the place alone", arguments: Recipe.all.map(\.name))
+  @Test("PyTorch's distributions, from the seed and the place alone", arguments: RecipeFile.names)
   func distributions(_ name: String) throws {
     let state = try state(name)
     for entry in state.layout.entries {

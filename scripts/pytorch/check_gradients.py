@@ -10,7 +10,7 @@ Printed for each tensor: relative L2 distance from float64, of PyTorch in float3
 Elements whose gradient is zero on paper (see cases.vanishing) are left out of the distance and held to 1e-5 of the
 whole gradient's norm instead.
 
-    python scripts/pytorch/check_gradients.py --config configs/003-sample.yaml --program .build/release/speakerid-dist
+    python scripts/pytorch/check_gradients.py --config 003-sample --program .build/release/speakerid-dist
 """
 
 import argparse
@@ -116,7 +116,7 @@ class Case:
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--config", required=True, type=pathlib.Path)
+    arguments.add_argument("--config", required=True, help="a file, or a recipe's name")
     arguments.add_argument("--program", help="the speakerid-dist to check; without it only the files are made")
     arguments.add_argument("--ranks", default="1", help="rank counts to run, as 1,2,4")
     arguments.add_argument("--mpirun", default="mpirun")
@@ -165,7 +165,7 @@ def check(options, directory):
         if path.read_bytes() != outputs[first].read_bytes():
             problems.append(f"{n} ranks write other bytes than {first}")
 
-    name = options.config.stem
+    name = pathlib.Path(options.config).stem
     if options.brief:
         columns = ["PyTorch {:.1e} in {}".format(*comparison.worst(rounded))]
         if first is not None and not any("missing" in line or "shape" in line for line in problems):

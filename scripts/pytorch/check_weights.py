@@ -57,8 +57,7 @@ def differing(found, expected):
 
 
 def check(program, name, data, directory):
-    config = configuration.shipped()[name]
-    model = configuration.load(config)["model"]
+    model = configuration.load(name)["model"]
     state, _, _ = cases.draw(model, SPEAKERS, 2, 8, seed=1)
     net = cases.network(model, SPEAKERS, state, torch.float32)
     full = {key: tensor.detach().clone() for key, tensor in net.state_dict().items()}
@@ -80,7 +79,7 @@ def check(program, name, data, directory):
         settings = {"total_steps": 2, "valid_steps": 2, "save_steps": 2, "warmup_steps": 1, "learning_rate": rate,
                     "weight_decay": 0}
         overrides = [part for key, value in settings.items() for part in ("--set", f"train.{key}={value}")]
-        program("train", "--config", config, "--data", data, "--run", run, "--weights", directory / "model.ckpt", *overrides)
+        program("train", "--config", name, "--data", data, "--run", run, "--weights", directory / "model.ckpt", *overrides)
         saved = load_file(run / "checkpoints/step-00000002/model.safetensors")
         parameters = {key for key, _ in net.named_parameters()}
         moved = [key for key in differing(saved, state) if key in parameters]

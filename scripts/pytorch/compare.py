@@ -119,14 +119,13 @@ def clean_environment():
 
 def compare(name, options):
     """All figures of one recipe: {(what, contender): [rates]}, {contender: peak MiB}, this program's steps."""
-    config = configuration.shipped()[name]
     rates, memory, steps = {}, {}, []
     with contextlib.ExitStack() as stack:
         contenders = {
-            "eager": PyTorch(config, options.data, 1, options.mkl),
-            "threads": Program(options.program, config, options.packed, 1),
-            "ddp": PyTorch(config, options.data, CORES, options.mkl),
-            "ranks": Program(options.program, config, options.packed, CORES),
+            "eager": PyTorch(name, options.data, 1, options.mkl),
+            "threads": Program(options.program, name, options.packed, 1),
+            "ddp": PyTorch(name, options.data, CORES, options.mkl),
+            "ranks": Program(options.program, name, options.packed, CORES),
         }
         for contender in contenders.values():
             stack.callback(contender.close)
@@ -233,8 +232,8 @@ def main():
     options = parser.parse_args()
     recipes = ["003-sample"] if options.quick else options.recipes.split(",")
     options.what = options.what.split(",")
-    for unknown in set(recipes) - set(configuration.shipped()):
-        parser.error(f"there is no configs/{unknown}.yaml")
+    for unknown in set(recipes) - set(configuration.recipes()):
+        parser.error(f"there is no recipe {unknown}")
     for unknown in set(options.what) - set(TITLES):
         parser.error(f"--what: expected train, validate or infer, found {unknown}")
     results = {name: compare(name, options) for name in recipes}

@@ -176,13 +176,13 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
 
-    wanted = [(name, FRAMES) for name in configuration.shipped()]
+    wanted = [(name, FRAMES) for name in configuration.recipes()]
     wanted += [(name, frames) for name in LENGTHS_OF for frames in LENGTHS]
     total = 0
     for name, frames in wanted:
         if options.only not in (None, name):
             continue
-        model = configuration.load(configuration.shipped()[name])["model"]
+        model = configuration.recipes()[name]["configuration"]["model"]
         model = reduced(model, name, narrow=frames == 400)
         stem = name if frames == FRAMES else f"{name}-t{frames}"
         for seed in range(cases.SEEDS):

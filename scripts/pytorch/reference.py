@@ -8,6 +8,7 @@ Names in the state dict are those of the reports. Shapes: B utterances, T frames
 Run as a program it holds every recipe's parameter counts against recipes.json.
 """
 
+import json
 import math
 
 import torch
@@ -269,15 +270,16 @@ def parameter_count(module):
 
 
 def main():
-    published = configuration.published()
-    shipped = configuration.shipped()
-    wrong = set(published) ^ set(shipped)
+    path = configuration.REPOSITORY / "Tests/SpeakerNetTests/Fixtures/recipes.json"
+    counted = {recipe["name"]: recipe for recipe in json.loads(path.read_text())}
+    shipped = configuration.recipes()
+    wrong = set(counted) ^ set(shipped)
     for name in wrong:
         print(f"{name}: in only one of configs/ and recipes.json")
-    for name in sorted(set(published) & set(shipped)):
-        model = SpeakerNet(configuration.load(shipped[name])["model"], speakers=600)
+    for name in sorted(set(counted) & set(shipped)):
+        model = SpeakerNet(shipped[name]["configuration"]["model"], speakers=600)
         found = (parameter_count(model), parameter_count(model.encoder_module))
-        expected = (published[name]["params_total"], published[name]["params_encoder"])
+        expected = (counted[name]["params_total"], counted[name]["params_encoder"])
         print(f"{name:22} {found[0]:>9,} {found[1]:>9,}  {'ok' if found == expected else f'EXPECTED {expected}'}")
         if found != expected:
             wrong.add(name)

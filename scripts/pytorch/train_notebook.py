@@ -5,7 +5,7 @@ validation on segments and prediction on whole utterances: what speakerid-dist's
 with. Prints the notebook's lines, then steps/s and the accuracy on the validation split's segments and whole
 utterances.
 
-    python scripts/pytorch/train_notebook.py --config configs/003-sample.yaml --data DIR --steps 4000 --warmup 200
+    python scripts/pytorch/train_notebook.py --config 003-sample --data DIR --steps 4000 --warmup 200
 """
 
 import argparse
@@ -122,7 +122,7 @@ def train(model, loaders, settings):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--config", required=True, type=pathlib.Path)
+    arguments.add_argument("--config", required=True, help="a file, or a recipe's name")
     arguments.add_argument("--data", required=True, type=pathlib.Path)
     arguments.add_argument("--steps", type=int, help="instead of train.total_steps")
     arguments.add_argument("--warmup", type=int, help="instead of train.warmup_steps")
@@ -153,7 +153,7 @@ def main():
     model = reference.SpeakerNet(resolved["model"], dataset.speakers)
     print("[Info]: Finish creating model!", flush=True)
 
-    figures = {"recipe": options.config.stem, "threads": torch.get_num_threads(), "steps": settings["total_steps"]}
+    figures = {"recipe": pathlib.Path(options.config).stem, "threads": torch.get_num_threads(), "steps": settings["total_steps"]}
     figures |= train(model, loaders, settings)
     if options.weights_out:
         save_file(reference.once(model), options.weights_out)

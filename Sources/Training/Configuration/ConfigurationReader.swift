@@ -1,5 +1,113 @@
 import Diagnostics
+import Foundation
+import Recipes
 import Yams
+
+extension Configuration {
+  /// Reads a configuration: `overrides` beat the file, which beats `defaults`.
+  ///
+  /// - Parameters:
+  ///   - file: a YAML file, or the name of a shipped recipe if there is no such file; `nil` for none.
+  ///   - overrides: `key=value` with dotted keys, as `--set` takes them; the last of a key wins.
+  ///   - defaults: what keys have that neither names.
+  /// - Throws: `Failure` with the file and line or the `--set`, the key, what was expected and what was
+  ///   found; for an unknown key or recipe, the nearest known one.
+  public static func load(
+    file: String?, overrides: [String] = [], defaults: Configuration = Configuration()
+  ) throws -> Configuration {
+    var reader = ConfigurationReader(configuration: defaults)
+    if let file {
+      let source = try ConfigurationSource(file)
+      try reader.read(yaml: source.yaml, named: source.name)
+    }
+    for override in overrides { try reader.apply(override: override) }
+    try reader.checkTogether()
+    return reader.configuration
+  }
+
+  /// Reads a configuration from YAML text; `name` stands for the file in messages.
+  public static func parse(
+    yaml: String, name: String = "configuration", defaults: Configuration = Configuration()
+  ) throws -> Configuration {
+    var reader = ConfigurationReader(configuration: defaults)
+    try reader.read(yaml: yaml, named: name)
+    try reader.checkTogether()
+    return reader.configuration
+  }
+}
+
+/// What `--config` names: a file, or a shipped recipe.
+private struct ConfigurationSource {
+  /// What messages call it.
+  let name: String
+  let yaml: String
+
+  init(_ file: String) throws {
+    var isDirectory: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory)
+    if !exists || isDirectory.boolValue, let recipe = RecipeFile.named(file) {
+      self.name = "the recipe \(file)"
+      self.yaml = recipe.yaml
+      return
+    }
+    guard exists else { throw Failure(.missingInput, Self.missing(file)) }
+    guard !isDirectory.boolValue else {
+      throw Failure(.usage, "\(file): expected a configuration file, found a folder")
+    }
+    guard let text = String(validating: try Self.bytes(of: file), as: UTF8.self) else {
+      throw Failure(.usage, "\(file): expected a YAML file in UTF-8")
+    }
+    name = file
+    yaml = text
+  }
+
+  /// The bytes of a file, or what comes through a pipe, as of `--config <(…)`.
+  private static func bytes(of file: String) throws -> [UInt8] {
+    let descriptor = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileSystem.failure(file, "the configuration file cannot be read") }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = read(descriptor, &chunk, chunk.count)
+      if count == 0 { return bytes }
+      if count > 0 {
+        bytes += chunk[..<count]
+        guard bytes.count <= most else {
+          throw Failure(.usage, "\(file): expected a configuration file, found more than \(most >> 20) MiB")
+        }
+      } else if errno == EAGAIN {
+        var pipe = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&pipe, 1, patience) != 0 else {
+          throw Failure(.inputOutput, "\(file): nothing has come through this pipe for \(patience / 1000) s")
+        }
+      } else if errno != EINTR {
+        throw FileSystem.failure(file, "the configuration file cannot be read")
+      }
+    }
+  }
+
+  /// The most bytes that a configuration may have.
+  private static let most = 1 << 20
+  /// Milliseconds in which something has to come through a pipe.
+  private static let patience: Int32 = 30_000
+
+  /// The message for what is neither a file nor a recipe; a recipe that was meant is named.
+  private static func missing(_ file: String) -> String {
+    let last = String(file.split(separator: "/").last ?? "")
+    let stem = last.hasSuffix(".yaml") ? String(last.dropLast(5)) : last
+    let names = RecipeFile.all.map(\.name)
+    if stem != last || file != last {
+      let hint = names.contains(stem) ? "; the recipe that is shipped is --config \(stem)" : ""
+      return "\(file): there is no such configuration file\(hint)"
+    }
+    if let nearest = Nearest.match(stem, among: names) {
+      return "\(file): there is no such configuration file or recipe: did you mean '\(nearest)'?"
+        + " 'speakerid-dist recipes' lists them"
+    }
+    return "\(file): there is no such configuration file or recipe; the recipes are \(listed(names, "and"))"
+  }
+}
 
 /// Fills a configuration from YAML and from `--set`, and remembers where each key was given.
 struct ConfigurationReader {
@@ -35,6 +143,8 @@ struct ConfigurationReader {
         throw Failure(.usage, "\(line): expected a key, found \(key.kind)")
       }
       let name = group.isEmpty ? part : "\(group).\(part)"
+      // Where a shipped recipe is from, which changes nothing.
+      if name == Recipe.group { continue }
       if let known = ConfigurationKey.named(name) {
         try set(known, value, at: line)
       } else if ConfigurationKey.isGroup(name) {
@@ -101,6 +211,7 @@ extension ConfigurationKey {
     if isGroup(name), let first = all.first(where: { $0.name.hasPrefix(name + ".") }) {
       return "'\(name)' is a group of keys: set one of them, for example \(first.name)"
     }
+    if let advice = FamiliarName.advice(name) { return "unknown key '\(name)': \(advice)" }
     let groups = all.flatMap { key in key.groups.indices.map { key.groups[...$0].joined(separator: ".") } }
     guard let nearest = Nearest.match(name, among: all.map(\.name) + groups) else {
       return "unknown key '\(name)'; 'speakerid-dist train --help-config' lists the known ones"

@@ -1,9 +1,15 @@
 import Collectives
+import Diagnostics
 import Foundation
 import TensorFiles
 
-/// The options of `recipes`, and the work: the shipped recipes with what their reports publish.
+/// The options of `recipes`, and the work: the shipped recipes with what their reports publish, or one configuration
+/// as if it were one.
 public struct RecipesJob: Job {
+  /// A configuration file or the name of a recipe, in place of all recipes.
+  public var configurationFile: String?
+  /// `key=value`, beating the file.
+  public var overrides: [String] = []
   /// Whether the result is one JSON object.
   public var json = false
 
@@ -13,24 +19,38 @@ public struct RecipesJob: Job {
   /// Lists them, on rank 0.
   public func run<C: Communicator>(_ group: C, console: Console) throws {
     _ = try group.onRankZero {
+      let recipes = try chosen()
       if json {
-        let recipes = try Recipe.all.map { try JSON.object($0.json()) }
-        try console.result(JSON.object(JSONObject([("recipes", .array(recipes))])).serialized())
+        let object: JSON = ["recipes": .array(try recipes.map { try $0.json() })]
+        try console.result(object.serialized())
       } else {
-        try console.result(Self.table())
+        try console.result(Self.table(recipes))
       }
     }
   }
 
-  private static func table() throws -> String {
+  private func chosen() throws -> [Recipe] {
+    guard let file = configurationFile else {
+      guard let override = overrides.first else { return Recipe.all }
+      throw Failure(.usage, "--set \(override): expected the --config that it changes")
+    }
+    let configuration = try Configuration.load(file: file, overrides: overrides)
+    if let shipped = Recipe.all.first(where: { $0.name == file && $0.configuration == configuration }) {
+      return [shipped]
+    }
+    let name = file.split(separator: "/").last.map(String.init) ?? file
+    return [Recipe(name: name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name, configuration)]
+  }
+
+  private static func table(_ recipes: [Recipe]) throws -> String {
     var rows = [
       ["recipe", "report", "parameters", "encoder", "valid acc", "private acc", "steps/s", "uttr/s"]
     ]
-    for recipe in Recipe.all {
+    for recipe in recipes {
       let parameters = try recipe.parameters()
       let published = recipe.published
       rows.append([
-        recipe.name, recipe.report, String(parameters.total), String(parameters.encoder),
+        recipe.name, recipe.report ?? "-", String(parameters.total), String(parameters.encoder),
         published.validationAccuracy.map { String(format: "%.4f", $0) } ?? "-",
         published.privateAccuracy.map { String(format: "%.5f", $0) } ?? "-",
         published.stepsPerSecond.map(text) ?? "-", published.utterancesPerSecond.map(text) ?? "-",
@@ -45,7 +65,7 @@ public struct RecipesJob: Job {
     }
     return lines.joined(separator: "\n") + "\n\n"
       + "Parameters are counted with \(Recipe.speakers) speakers. Accuracies and speeds are the reports' own,\n"
-      + "on the homework's data and a hosted notebook's GPU. Use a recipe with: train --config configs/NAME.yaml"
+      + "on the homework's data and a hosted notebook's GPU. Use a recipe with: train --config NAME"
   }
 
   private static func text(_ range: ClosedRange<Double>) -> String {
@@ -56,19 +76,22 @@ public struct RecipesJob: Job {
 }
 
 extension Recipe {
-  fileprivate func json() throws -> JSONObject {
+  fileprivate func json() throws -> JSON {
     let parameters = try parameters()
-    func number(_ value: Double?) -> JSON { value.map(JSON.number) ?? .null }
     func range(_ range: ClosedRange<Double>?) -> JSON {
       range.map { .array([.number($0.lowerBound), .number($0.upperBound)]) } ?? .null
     }
-    return JSONObject([
-      ("name", .string(name)), ("report", .string(report)),
-      ("parameters", .integer(parameters.total)), ("encoder_parameters", .integer(parameters.encoder)),
-      ("published_valid_accuracy", number(published.validationAccuracy)),
-      ("published_private_accuracy", number(published.privateAccuracy)),
-      ("published_steps_per_s", range(published.stepsPerSecond)),
-      ("published_utterances_per_s", range(published.utterancesPerSecond)),
-    ])
+    return [
+      "name": .string(name), "report": report.map(JSON.string) ?? .null,
+      "parameters": .integer(parameters.total), "encoder_parameters": .integer(parameters.encoder),
+      "published_valid_accuracy": published.validationAccuracy.map(JSON.number) ?? .null,
+      "published_at_step": published.step.map(JSON.integer) ?? .null,
+      "published_private_accuracy": published.privateAccuracy.map(JSON.number) ?? .null,
+      "published_public_accuracy": published.publicAccuracy.map(JSON.number) ?? .null,
+      "published_steps_per_s": range(published.stepsPerSecond),
+      "published_utterances_per_s": range(published.utterancesPerSecond),
+      "assumed": assumed.map(JSON.string) ?? .null, "note": note.map(JSON.string) ?? .null,
+      "configuration": configuration.json,
+    ]
   }
 }

@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import SpeakerNet
+import TensorFiles
 import Testing
 import Training
 
@@ -14,6 +15,21 @@ import Training
       #expect(try Configuration.parse(yaml: configuration.yaml()) == configuration)
       #expect(try Configuration.parse(yaml: configuration.yaml(comments: true)) == configuration)
     }
+  }
+
+  @Test("a configuration as JSON has every key, of the type that it has in YAML") func json() throws {
+    var configuration = Configuration()
+    configuration.model.encoder.dropout = 0.35
+    let json = configuration.json
+    for key in ConfigurationKey.all {
+      let value = key.name.split(separator: ".").reduce(Optional(json)) { $0?[String($1)] }
+      #expect(value != nil, "\(key.name)")
+    }
+    #expect(json.object?.keys == ["model", "train"])
+    #expect(json["model"]?["encoder"]?["dropout"] == .number(0.35))
+    #expect(json["model"]?["encoder"]?["parameter_limit"] == .null)
+    #expect(json["train"]?["batch_size"] == .integer(32) && json["train"]?["overlap"] == .bool(true))
+    #expect(json["train"]?["reduction"] == .string("ordered"))
   }
 
   @Test func everyKeyCanBeSetOnTheCommandLine() throws {
@@ -151,6 +167,22 @@ import Training
     (
       "train.total_steps",
       "--set train.total_steps: expected key=value, for example --set train.total_steps=4000"
+    ),
+    ("lr=1", "--set lr=1: unknown key 'lr': did you mean 'train.learning_rate'?"),
+    ("train.lr=1", "--set train.lr=1: unknown key 'train.lr': did you mean 'train.learning_rate'?"),
+    (
+      "learning_rate=1",
+      "--set learning_rate=1: unknown key 'learning_rate': did you mean 'train.learning_rate'?"
+    ),
+    ("batch_size=8", "--set batch_size=8: unknown key 'batch_size': did you mean 'train.batch_size'?"),
+    (
+      "epochs=3",
+      "--set epochs=3: unknown key 'epochs': steps are counted here, not epochs: set train.total_steps to epochs ×"
+        + " training utterances / train.batch_size"
+    ),
+    (
+      "train.num_speakers=3",
+      "--set train.num_speakers=3: unknown key 'train.num_speakers': the number of speakers comes from the data"
     ),
     ("reduction=mpi", "--set reduction=mpi: unknown key 'reduction': did you mean 'train.reduction'?"),
     (

@@ -1,44 +1,89 @@
+import Diagnostics
 import Foundation
-import TensorFiles
+import Recipes
+import SpeakerNet
 import Testing
 import Training
 
-@Suite struct RecipeTests {
+/// The files of `configs` are the one place where a recipe is written.
+@Suite("Shipped recipes") struct RecipeTests {
   /// The repository, found from this file.
   static let repository = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
 
-  /// Parameters in all and in the encoder with 600 speakers, as PyTorch counts them. A model whose count
-  /// differs is another model.
-  static let parameters: [String: [Int]] = [
-    "000-baseline": [125_896, 67_536], "000-sap": [125_977, 67_536],
-    "001-original": [125_896, 67_536], "001-modified-6layers": [8_484_952, 7_893_504],
-    "001-modified-1layer": [1_907_032, 1_315_584],
-    "002-sample": [125_896, 67_536], "002-medium": [573_544, 481_504],
-    "002-medium-1layer": [212_416, 120_376],
-    "002-strong": [553_144, 461_104], "002-boss": [538_145, 461_104],
-    "003-sample": [125_896, 67_536], "003-2layers": [193_432, 135_072], "003-nhead1": [193_432, 135_072],
-    "003-nhead4": [193_432, 135_072], "003-3layers": [260_968, 202_608],
-    "003-conformer2": [321_304, 262_944], "003-conformer3": [452_776, 394_416],
-    "003-conformer4": [584_248, 525_888], "003-linear-head": [446_296, 394_416],
-    "003-sap-simple": [446_377, 394_416], "003-sap-full64": [451_545, 394_416],
-    "003-sap-full128": [456_793, 394_416],
-    "004-task1": [213_240, 154_880], "004-task2": [277_760, 225_720],
-  ]
-
-  @Test(arguments: Recipe.all.map(\.name)) func theFileIsTheRecipe(name: String) throws {
-    let recipe = try #require(Recipe.all.first { $0.name == name })
-    let file = try Configuration.load(file: "\(Self.repository)/configs/\(name).yaml")
-    #expect(file == recipe.configuration)
-    let counted = try recipe.parameters()
-    #expect([counted.total, counted.encoder] == Self.parameters[name])
-  }
-
-  @Test func everyFileIsARecipe() throws {
+  @Test("every file of configs is in the program, as it is") func everyFile() throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: "\(Self.repository)/configs")
       .filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
-    #expect(Set(files) == Set(Recipe.all.map(\.name)))
-    #expect(Recipe.all.count == 24)
+    #expect(files.sorted() == RecipeFile.all.map(\.name).sorted())
+    for recipe in RecipeFile.all {
+      let file = try String(contentsOfFile: "\(Self.repository)/configs/\(recipe.name).yaml", encoding: .utf8)
+      #expect(recipe.yaml == file, "\(recipe.name)")
+    }
+  }
+
+  @Test(
+    "a recipe says where it is from and keeps the training of the homework",
+    arguments: RecipeFile.all.map(\.name))
+  func parts(_ name: String) throws {
+    let recipe = try #require(Recipe.all.first { $0.name == name })
+    #expect(recipe.report == String(recipe.name.prefix(3)))
+    #expect(recipe.configuration.train == TrainConfiguration())
+    for accuracy in [
+      recipe.published.validationAccuracy, recipe.published.privateAccuracy, recipe.published.publicAccuracy,
+    ] { #expect((0..<1).contains(accuracy ?? 0)) }
+  }
+
+  @Test("a recipe's figures are those of its file") func figures() throws {
+    let recipe = try #require(Recipe.all.first { $0.name == "004-task1" })
+    #expect(recipe.published.validationAccuracy == 0.66 && recipe.published.step == 58_000)
+    #expect(recipe.published.stepsPerSecond == 11.93...12.33)
+    #expect(recipe.model.encoder.kind == .sharedTransformer && recipe.model.encoder.feedforward == 800)
+    #expect(recipe.note?.hasPrefix("One layer applied three times.") == true)
+    #expect(Recipe.all.first { $0.name == "000-sap" }?.published.stepsPerSecond == 46.67...46.67)
+  }
+
+  @Test("a name is as good as the file, and a file of that name wins") func byName() throws {
+    let named = try Configuration.load(file: "003-conformer3", overrides: ["train.seed=3"])
+    var expected = try Configuration.load(file: "\(Self.repository)/configs/003-conformer3.yaml")
+    expected.train.seed = 3
+    #expect(named == expected)
+    let failure = #expect(throws: Failure.self) {
+      try Configuration.load(file: "003-sample", overrides: ["train.shards=3"])
+    }
+    #expect(failure?.message.hasPrefix("--set train.shards=3: train.shards: 3 shards do not divide") == true)
+  }
+
+  @Test(
+    "what is not there says what was meant",
+    arguments: [
+      ("003-sampel", "there is no such configuration file or recipe: did you mean '003-sample'?"),
+      ("nonsense", "there is no such configuration file or recipe; the recipes are 000-baseline, 000-sap, "),
+      (
+        "no/such/configs/002-boss.yaml",
+        "there is no such configuration file; the recipe that is shipped is --config 002-boss"
+      ),
+      ("no/such.yaml", "there is no such configuration file"),
+    ])
+  func unknownNames(_ name: String, _ message: String) {
+    let failure = #expect(throws: Failure.self) { try Configuration.load(file: name) }
+    #expect(failure?.kind == .missingInput)
+    #expect(failure?.message.hasPrefix("\(name): \(message)") == true, "\(failure?.message ?? "")")
+  }
+
+  @Test("what a configuration says of its origin changes nothing") func origin() throws {
+    let plain = try Configuration.parse(yaml: "train: {seed: 1}\n")
+    for part in ["recipe: {report: 3, mine: [1, {a: b}]}", "recipe: nonsense", "recipe:"] {
+      #expect(try Configuration.parse(yaml: "\(part)\ntrain: {seed: 1}\n") == plain)
+    }
+    #expect(throws: Failure.self) { try Configuration.load(file: nil, overrides: ["recipe.report=3"]) }
+  }
+
+  @Test("a configuration comes through a pipe") func pipe() throws {
+    let pipe = Pipe()
+    try pipe.fileHandleForWriting.write(contentsOf: Data("train: {seed: 5}\n".utf8))
+    try pipe.fileHandleForWriting.close()
+    let path = "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)"
+    #expect(try Configuration.load(file: path).train.seed == 5)
   }
 }

@@ -1,3 +1,5 @@
+import TensorFiles
+
 extension Configuration {
   /// The whole resolved configuration as YAML; reading it gives an equal configuration.
   ///
@@ -31,8 +33,41 @@ extension Configuration {
     ]
   }
 
+  /// The whole resolved configuration as JSON, in the groups of the YAML file.
+  public var json: JSON {
+    Self.json(ConfigurationKey.all.map { ($0.name.split(separator: "."), $0.json(in: self)) })
+  }
+
+  private static func json(_ members: [(path: [Substring], value: JSON)]) -> JSON {
+    var object = JSONObject()
+    for name in members.map({ String($0.path[0]) }) where object[name] == nil {
+      let own = members.filter { $0.path[0] == name }
+      object[name] =
+        own[0].path.count == 1 ? own[0].value : json(own.map { (Array($0.path.dropFirst()), $0.value) })
+    }
+    return .object(object)
+  }
+
   /// The documentation of every key, itself a configuration file with the defaults.
   public static var documentation: String { Configuration().yaml(comments: true) }
 }
 
 private func indent(_ depth: Int) -> String { String(repeating: "  ", count: depth) }
+
+/// How single values look in YAML, such that YAML 1.1 and 1.2 readers agree on them.
+enum YAMLScalar {
+  /// The words both versions of YAML read as nothing.
+  static func isNull(_ text: String) -> Bool { ["", "~", "null", "Null", "NULL"].contains(text) }
+
+  /// The shortest decimal form that reads back as the same number.
+  ///
+  /// Swift writes 1e-05, which PyYAML takes for text: YAML 1.1 wants a point in it.
+  static func text<Value: BinaryFloatingPoint & LosslessStringConvertible>(of value: Value) -> String {
+    let shortest = value.description
+    guard let exponent = shortest.firstIndex(of: "e") else { return shortest }
+    let mantissa = shortest[..<exponent]
+    var power = shortest[shortest.index(after: exponent)...]
+    if power.first != "-" && power.first != "+" { power = "+" + power }
+    return (mantissa.contains(".") ? mantissa : mantissa + ".0") + "e" + power
+  }
+}

@@ -41,3 +41,9 @@ public enum Nearest {
     name.split(separator: ".").last.map(String.init) ?? name
   }
 }
+
+/// "a, b or c".
+public func listed(_ words: [String], _ conjunction: String) -> String {
+  guard let last = words.last, words.count > 1 else { return words.first ?? "" }
+  return words.dropLast().joined(separator: ", ") + " \(conjunction) " + last
+}
