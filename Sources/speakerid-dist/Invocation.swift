@@ -11,9 +11,12 @@ enum Invocation {
 
   /// - Throws: a usage `Failure` of one line.
   static func parse(_ arguments: [String]) throws -> Invocation {
+    let arguments = try Mistakes.prepared(arguments)
     try checkCommandName(arguments)
+    let mistakes = Mistakes(arguments, help: SpeakerIDDist.helpMessage(for: SpeakerIDDist.command(arguments)))
     do {
       var command = try SpeakerIDDist.parseAsRoot(arguments)
+      if let advice = mistakes.adviceForKeys() { throw Failure(.usage, advice) }
       if let command = command as? any JobCommand { return try command.invocation() }
       // Only `help` has no job; it throws its text.
       try command.run()
@@ -24,6 +27,7 @@ enum Invocation {
       guard SpeakerIDDist.exitCode(for: error) != .success else {
         return .text(SpeakerIDDist.fullMessage(for: error))
       }
+      if let advice = mistakes.advice() { throw Failure(.usage, advice) }
       let command = arguments.first.flatMap { SpeakerIDDist.commandNames.contains($0) ? " \($0)" : nil } ?? ""
       let message = SpeakerIDDist.message(for: error)
       let end = message.hasSuffix(".") || message.hasSuffix("?") ? "" : "."
@@ -36,10 +40,7 @@ enum Invocation {
     guard let word = arguments.first, !word.hasPrefix("-") else { return }
     let known = SpeakerIDDist.commandNames + ["help"]
     guard !known.contains(word) else { return }
-    let hint =
-      Nearest.match(word, among: known).map { "did you mean '\($0)'?" }
-      ?? "the commands are \(known.joined(separator: ", "))"
-    throw Failure(.usage, "unknown command '\(word)': \(hint)")
+    throw Failure(.usage, Mistakes.unknownCommand(word, among: known))
   }
 }
 

@@ -7,8 +7,8 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(
     name: .customLong("config"),
     help: ArgumentHelp(
-      "A configuration file, for example configs/003-sample.yaml; 'train --help-config' explains its keys.",
-      valueName: "file"))
+      "A configuration file, or the name of a shipped recipe, for example 003-sample; 'train --help-config' explains "
+        + "the keys.", valueName: "file"))
   var file: String?
 
   @Option(
@@ -47,12 +47,19 @@ struct WeightsOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A run: its best weights and its configuration.", valueName: "dir"))
   var run: String?
 
+  @Option(
+    help: ArgumentHelp("The weights of that checkpoint of --run in place of the best.", valueName: "step-n"))
+  var checkpoint: String?
+
   @Option(help: ArgumentHelp("Weights, .safetensors, .pt or .ckpt; needs --config.", valueName: "file"))
   var weights: String?
 
   func source(configurationFile: String?) throws -> WeightsSource {
+    if let checkpoint, run == nil {
+      throw Failure(.usage, "--checkpoint \(checkpoint): expected the --run that it is a checkpoint of")
+    }
     switch (run, weights, configurationFile) {
-    case (let run?, nil, nil): return .run(run)
+    case (let run?, nil, nil): return .run(run, checkpoint: checkpoint)
     case (nil, let weights?, let file?): return .file(weights: weights, configuration: file)
     case (nil, nil, _): throw Failure(.usage, "expected --run DIR, or --weights FILE with --config FILE")
     case (_?, _?, _): throw Failure(.usage, "--run and --weights: expected one of them, found both")

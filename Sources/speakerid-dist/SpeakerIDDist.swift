@@ -23,6 +23,15 @@ struct SpeakerIDDist: ParsableCommand {
 
   /// The names of the commands.
   static var commandNames: [String] {
-    configuration.subcommands.map { $0.configuration.commandName ?? "\($0)".lowercased() }
+    configuration.subcommands.map(name)
+  }
+
+  /// The command that a command line names, or the one that is meant without a name.
+  static func command(_ arguments: [String]) -> any ParsableCommand.Type {
+    configuration.subcommands.first { name($0) == arguments.first } ?? Train.self
+  }
+
+  private static func name(_ command: any ParsableCommand.Type) -> String {
+    command.configuration.commandName ?? "\(command)".lowercased()
   }
 }

@@ -79,10 +79,15 @@ public final class Console {
   /// The figure a command was asked for, on standard output, also with `json`.
   ///
   /// - Throws: `inputOutput` when it cannot be written: a figure that is lost is a failure.
-  public func result(_ text: String) throws {
+  public func result(_ text: String) throws { try result(Array((text + "\n").utf8)) }
+
+  /// The bytes a command was asked for, on standard output as they are.
+  ///
+  /// - Throws: as for a text.
+  public func result(_ bytes: [UInt8]) throws {
     guard talks else { return }
     erase()
-    guard writeAll(text + "\n", to: output) else {
+    guard writeAll(bytes, to: output) else {
       throw Failure(.inputOutput, "standard output: \(String(cString: strerror(errno)))")
     }
     draw()
@@ -238,7 +243,11 @@ package enum WallClock {
 
 /// Writes a text as it is; with `errno`, whether all of it could be.
 private func writeAll(_ text: String, to descriptor: Int32) -> Bool {
-  var rest = Array(text.utf8)[...]
+  writeAll(Array(text.utf8), to: descriptor)
+}
+
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+  var rest = bytes[...]
   while !rest.isEmpty {
     let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     if count < 0 && errno == EINTR { continue }

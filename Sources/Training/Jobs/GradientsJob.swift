@@ -1,4 +1,11 @@
-/// The options of `gradients`.
+import Collectives
+import DataParallel
+import Diagnostics
+import SpeakerNet
+import TensorCore
+import TensorFiles
+
+/// The options of `gradients`, and the work: one pass over a given batch.
 public struct GradientsJob: Job {
   /// The configuration of the network; `nil` for the defaults.
   public var configurationFile: String?
@@ -8,7 +15,7 @@ public struct GradientsJob: Job {
   public var weights: String
   /// The global batch: `mels` F32 [B, T, 40] and `labels` I64 [B].
   public var batch: String
-  /// Where `loss`, `logits` and `grad.NAME` go.
+  /// Where `loss`, `logits` and `grad.NAME` go; `-` for standard output.
   public var output: String
   /// Threads of each process; `nil` for its share of the machine's cores.
   public var threads: Int?
@@ -19,5 +26,120 @@ public struct GradientsJob: Job {
     self.weights = weights
     self.batch = batch
     self.output = output
+  }
+
+  /// One forward and backward pass over a given batch, as a training step computes it, dropout off.
+  public func run<C: Communicator>(_ group: C, console: Console) throws {
+    _ = try group.onRankZero {
+      try OutputFiles([("--output", output)]).check(
+        reading: [
+          ("--batch", self.batch), ("--weights", weights), configurationFile.map { ("--config", $0) },
+        ])
+    }
+    let trained = try TrainedModel(
+      .file(weights: weights, configuration: configurationFile), overrides: overrides, group,
+      note: console.info)
+    let threads = try ThreadCount.resolve(threads, group)
+    KernelSet.start()
+    let batch = try group.agreeing {
+      let batch = try GivenBatch(file: self.batch, speakers: trained.model.speakers)
+      let values = trained.configuration.model.batchNormValues(samples: batch.samples, frames: batch.frames)
+      guard values != 1 else {
+        throw Failure(
+          .badData,
+          "\(self.batch): mels leaves BatchNorm one value of each channel, which has no variance; at least 2 samples"
+        )
+      }
+      return batch
+    }
+    // As many slices as the configuration has shards, or as divide the batch; the ranks have no say in it.
+    let most = min(trained.configuration.train.shards, batch.samples)
+    let shards = (1...most).last { batch.samples.isMultiple(of: $0) } ?? 1
+    let shape = BatchShape(samplesPerShard: batch.samples / shards, frames: batch.frames, shards: shards)
+    let layout = trained.model.layout
+    let step = try GradientStep(
+      group, model: trained.model, state: trained.state, batch: shape, threads: threads,
+      exchange: ExchangeSettings(overlaps: false))
+    let counts = (0..<group.size).map {
+      ShardOwnership(shards: shards, ranks: group.size).shards(of: $0).count * shape.samplesPerShard
+        * trained.model.speakers
+    }
+    var mine = [Float](repeating: 0, count: counts[group.rank])
+    let outcome = try mine.withUnsafeMutableBufferPointer { logits in
+      step.begin(0, source: batch.source(shape), dropoutSeed: nil, logits: logits.baseAddress)
+      step.runSlices()
+      return try step.agree()
+    }
+    guard outcome.isSound else { throw try step.refuse() }
+    let sum = try step.summedGradient()
+    let logits = try mine.withUnsafeBufferPointer { try group.gather($0, counts: counts) }
+    try group.agreeing {
+      guard let logits else { return }
+      var tensors: [(String, Tensor)] = [
+        ("loss", Tensor(float32: [outcome.loss], shape: [1])),
+        ("logits", Tensor(float32: logits, shape: [batch.samples, trained.model.speakers])),
+      ]
+      for entry in layout.entries where entry.isTrained {
+        let place = entry.parameter.offset..<entry.parameter.offset + entry.parameter.count
+        tensors.append(("grad.\(entry.name)", Tensor(float32: Array(sum[place]), shape: entry.shape)))
+      }
+      for entry in layout.entries where !entry.isTrained {
+        let zeros = [Float](repeating: 0, count: entry.parameter.count)
+        tensors.append(("grad.\(entry.name)", Tensor(float32: zeros, shape: entry.shape)))
+      }
+      try OutputFiles.write(Safetensors.serialize(NamedTensors(tensors)), to: output, console)
+    }
+    let place = OutputFiles.isStandardOutput(output) ? "standard output" : output
+    console.info("loss \(outcome.loss); the gradients are in \(place)")
+  }
+}
+
+/// A batch from a file: `mels` F32 [B, T, 40] and `labels` I64 [B].
+private struct GivenBatch {
+  let samples: Int, frames: Int
+  private let mels: [Float]
+  private let labels: [Int32]
+
+  init(file: String, speakers: Int) throws {
+    let tensors = try Safetensors.read(path: file)
+    let melTensor = try tensors.tensor("mels", in: file)
+    let labelTensor = try tensors.tensor("labels", in: file)
+    let shape = melTensor.shape
+    guard shape.count == 3, shape[2] == SpeakerModel.melBands, shape[0] > 0, shape[1] > 0 else {
+      throw Failure(
+        .badData, "\(file): mels has shape \(shape), expected [samples, frames, \(SpeakerModel.melBands)]")
+    }
+    guard labelTensor.shape == [shape[0]] else {
+      throw Failure(.badData, "\(file): labels has shape \(labelTensor.shape), expected [\(shape[0])]")
+    }
+    mels = try melTensor.float32Values(named: "mels", in: file)
+    guard mels.allSatisfy(\.isFinite) else {
+      throw Failure(.badData, "\(file): mels holds a value that is not finite")
+    }
+    labels = try labelTensor.int64Values(named: "labels", in: file).map { label in
+      guard (0..<Int64(speakers)).contains(label) else {
+        throw Failure(
+          .badData, "\(file): label \(label) is not one of the \(speakers) speakers of the weights")
+      }
+      return Int32(label)
+    }
+    (samples, frames) = (shape[0], shape[1])
+  }
+
+  func source(_ shape: BatchShape) -> Source { Source(batch: self, shape: shape) }
+
+  struct Source: SliceSource {
+    let batch: GivenBatch
+    let shape: BatchShape
+
+    func fill(
+      shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
+    ) throws {
+      let count = shape.samplesPerShard * shape.frames * SpeakerModel.melBands
+      for index in 0..<count { mels[index] = batch.mels[shard * count + index] }
+      for sample in 0..<shape.samplesPerShard {
+        labels[sample] = batch.labels[shard * shape.samplesPerShard + sample]
+      }
+    }
   }
 }

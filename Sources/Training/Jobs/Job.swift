@@ -1,4 +1,6 @@
 import Collectives
+import Diagnostics
+import Foundation
 
 /// The version of the program, as `--version` and every run's `run.json` say it.
 public let programVersion = "0.1.0"
@@ -13,4 +15,44 @@ public protocol Job: Sendable {
   /// - Parameter console: talks on rank 0 alone.
   /// - Throws: a `Failure`, the same on all ranks.
   func run<C: Communicator>(_ group: C, console: Console) throws
+}
+
+extension Communicator {
+  /// Runs `body` on rank 0 alone, for what only one process is to read or write.
+  ///
+  /// Collective; `body` must make no collective calls.
+  ///
+  /// - Returns: what `body` returns, on rank 0; `nil` elsewhere.
+  /// - Throws: on every rank, what `body` throws.
+  public func onRankZero<Value>(_ body: () throws -> Value) throws -> Value? {
+    let outcome = rank == 0 ? Result(catching: body) : nil
+    var failure: Failure?
+    if case .failure(let error) = outcome { failure = Failure(describing: error) }
+    let status = try allGather(failure?.kind.rawValue ?? 0)[0]
+    guard status != 0 else { return try outcome?.get() }
+    let message = try allGather(text: failure?.message ?? "")[0]
+    throw Failure(Failure.Kind(rawValue: status) ?? .internalError, message)
+  }
+}
+
+/// How many threads a process computes with.
+public enum ThreadCount {
+  private static let most = 1_024
+
+  /// What was asked for, or this process's share of the cores it may run on.
+  ///
+  /// Collective: the processes of one machine share its cores evenly.
+  ///
+  /// - Throws: `usage` for less than one thread, or more than any machine has use for.
+  public static func resolve<C: Communicator>(_ asked: Int?, _ group: C) throws -> Int {
+    let hosts = try group.allGather(text: group.hostName)
+    if let asked {
+      guard (1...most).contains(asked) else {
+        throw Failure(.usage, "--threads: expected 1 to \(most), found \(asked)")
+      }
+      return asked
+    }
+    let neighbours = hosts.count { $0 == group.hostName }
+    return max(1, ProcessInfo.processInfo.activeProcessorCount / neighbours)
+  }
 }

@@ -3,6 +3,15 @@ import Diagnostics
 import SpeakerNet
 import TensorFiles
 
+/// Where a command that uses trained weights takes them from.
+public enum WeightsSource: Equatable, Sendable {
+  /// The best weights of a run, or those of one of its checkpoints (`step-00002000` or `2000`), with the run's
+  /// configuration.
+  case run(String, checkpoint: String? = nil)
+  /// A file of weights and the configuration of its network; `nil` for the defaults.
+  case file(weights: String, configuration: String?)
+}
+
 /// A network with its trained values, the same on every rank.
 struct TrainedModel {
   let configuration: Configuration
@@ -47,9 +56,14 @@ struct TrainedModel {
         try Configuration.load(file: configuration, overrides: overrides), try WeightsFile.readModel(weights),
         weights
       )
-    case .run(let path):
+    case .run(let path, let checkpoint):
       let run = try RunDirectory.open(path)
       let configuration = try Configuration.load(file: run.configurationFile, overrides: overrides)
+      if let checkpoint {
+        let (model, file) = try self.checkpoint(
+          checkpoint, of: run, keep: configuration.train.keepCheckpoints)
+        return (configuration, model, file)
+      }
       if let (weights, _) = try BestWeights.load(run: run) {
         return (configuration, weights, run.bestModelFile)
       }
@@ -61,6 +75,24 @@ struct TrainedModel {
         configuration, checkpoint.model, "\(store.path(step: checkpoint.progress.step))/model.safetensors"
       )
     }
+  }
+
+  /// The weights of one checkpoint of a run, and their file.
+  private static func checkpoint(
+    _ name: String, of run: RunDirectory, keep: Int
+  ) throws -> (NamedTensors, String) {
+    let store = run.checkpoints(keep: keep)
+    let steps = store.steps
+    let last = name.split(separator: "/").last ?? ""
+    guard let step = Int(last.hasPrefix("step-") ? last.dropFirst(5) : last), steps.contains(step) else {
+      let names = steps.map { String(store.path(step: $0).split(separator: "/").last ?? "") }
+      throw Failure(
+        .missingInput,
+        "\(run.path): there is no checkpoint \(name); "
+          + (names.isEmpty
+            ? "the run has none yet" : "there \(names.count == 1 ? "is" : "are") \(listed(names, "and"))"))
+    }
+    return (try store.read(step: step).model, "\(store.path(step: step))/model.safetensors")
   }
 
   /// The number of speakers the last layer tells apart.

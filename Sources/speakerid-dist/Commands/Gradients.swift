@@ -22,7 +22,7 @@ struct Gradients: JobCommand {
       "The batch: 'mels' F32 [B, T, 40] and 'labels' I64 [B].", valueName: "file.safetensors"))
   var batch: String
 
-  @Option(help: ArgumentHelp("Where the gradients go.", valueName: "file.safetensors"))
+  @Option(help: ArgumentHelp("Where the gradients go; - for standard output.", valueName: "file.safetensors"))
   var output: String
 
   @OptionGroup var threads: ThreadOptions
@@ -32,6 +32,6 @@ struct Gradients: JobCommand {
       configurationFile: configuration.file, weights: weights, batch: batch, output: output)
     job.overrides = configuration.overrides
     job.threads = threads.count
-    return .job(job, json: false)
+    return .job(job, json: output == "-")
   }
 }

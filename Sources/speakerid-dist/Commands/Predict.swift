@@ -12,7 +12,7 @@ struct Predict: JobCommand {
   @OptionGroup var configuration: ConfigurationOptions
   @OptionGroup var data: DataOptions
 
-  @Option(help: ArgumentHelp("Where the submission goes.", valueName: "file.csv"))
+  @Option(help: ArgumentHelp("Where the submission goes; - for standard output.", valueName: "file.csv"))
   var output: String
 
   @Option(
@@ -29,6 +29,6 @@ struct Predict: JobCommand {
     job.overrides = configuration.overrides
     job.logits = logits
     job.threads = threads.count
-    return .job(job, json: false)
+    return .job(job, json: [output, logits].contains("-"))
   }
 }

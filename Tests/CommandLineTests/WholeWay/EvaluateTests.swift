@@ -62,6 +62,39 @@ import Testing
     }
   }
 
+  @Test("a checkpoint is judged by its name, its number or its folder", arguments: [nil, 3])
+  func checkpoint(ranks: Int?) throws {
+    let run = try WholeWay.run.get()
+    let call = try arguments(data: SmallCorpus.path.get()) + ["--run", run]
+    let file = "\(run)/checkpoints/step-00000070/model.safetensors"
+    let expected = try WholeWay.output(
+      arguments(data: SmallCorpus.path.get()) + WholeWay.weights(file, of: run), ranks: ranks)
+    for name in ["step-00000070", "70", "\(run)/checkpoints/step-00000070/"] {
+      #expect(try WholeWay.output(call + ["--checkpoint", name], ranks: ranks) == expected, "\(name)")
+    }
+    for name in ["71", "step-", "newest"] {
+      let outcome = try Program.run(call + ["--checkpoint", name], ranks: ranks)
+      #expect(outcome.status == 66)
+      #expect(
+        outcome.errorLines == [
+          "error: \(run): there is no checkpoint \(name); there are step-00000060, step-00000070 and step-00000080"
+        ], "\(outcome.errors)")
+    }
+    let alone = try Program.run(
+      arguments(data: SmallCorpus.path.get()) + WholeWay.weights(file, of: run) + ["--checkpoint", "70"])
+    #expect(alone.status == 64)
+    #expect(alone.errorLines == ["error: --checkpoint 70: expected the --run that it is a checkpoint of"])
+  }
+
+  @Test("more processes than shards judge as one does") func moreRanksThanShards() throws {
+    let run = try WholeWay.run.get()
+    // The same network; one shard says nothing about what is judged.
+    let shards = ["--set", "train.shards=1"]
+    let call = try arguments(data: SmallCorpus.path.get()) + ["--run", run] + shards
+    let expected = try WholeWay.output(arguments(data: SmallCorpus.path.get()) + ["--run", run])
+    #expect(try WholeWay.output(call, ranks: 3) == expected)
+  }
+
   @Test(arguments: [nil, 3]) func withoutBestWeightsItIsTheLastWholeCheckpoint(ranks: Int?) throws {
     let folder = try ScratchFolder()
     let run = "\(folder.path)/run"
