@@ -57,6 +57,11 @@ public struct Tensor: Equatable, Sendable {
   }
 }
 
+extension [Int] {
+  /// A foreign shape, cut after eight dimensions.
+  var brief: String { count <= 8 ? "\(self)" : "[\(prefix(8).map(String.init).joined(separator: ", ")), …]" }
+}
+
 // Every format here is little endian, and so is every machine this program is built for.
 #if _endian(big)
   #error("TensorFiles copies little-endian bytes as they are")

@@ -29,7 +29,7 @@ enum Invocation {
       }
       if let advice = mistakes.advice() { throw Failure(.usage, advice) }
       let command = arguments.first.flatMap { SpeakerIDDist.commandNames.contains($0) ? " \($0)" : nil } ?? ""
-      let message = SpeakerIDDist.message(for: error)
+      let message = SpeakerIDDist.message(for: error).onOneLine
       let end = message.hasSuffix(".") || message.hasSuffix("?") ? "" : "."
       throw Failure(.usage, "\(message)\(end) See 'speakerid-dist\(command) --help'.")
     }

@@ -218,14 +218,19 @@ struct FeatureFailureTests {
     }
   }
 
-  @Test("that vanished or shrank since it was verified")
+  @Test("that vanished, shrank or was replaced since it was verified")
   func changed() throws {
     let made = try corpus { _ in }
     let opened = try Corpus.open(made.source)
     try opened.prepareEverything()
     try FileManager.default.removeItem(atPath: path(made, 0))
     truncate(path(made, 1), 300)
-    #expect(failure { _ = try opened.frames(of: 0, 0..<1) }?.kind == .inputOutput)
-    #expect(failure { _ = try opened.frames(of: 1, 0..<20) }?.message.contains("became shorter") == true)
+    // As many bytes, in another file.
+    try write(TestCorpus.values(5, 0..<30), [30, 40], to: path(made, 2))
+    for (number, words) in ["is gone", "has changed", "has changed"].enumerated() {
+      let error = failure { _ = try opened.frames(of: number, 0..<1) }
+      #expect(error?.kind == .inputOutput)
+      #expect(error?.message.contains("\(path(made, number)): \(words) since it was verified") == true)
+    }
   }
 }

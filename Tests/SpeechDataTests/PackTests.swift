@@ -3,6 +3,7 @@ import Foundation
 import SpeechData
 import TensorCore
 import TensorFiles
+import Synchronization
 import Testing
 
 @Suite("Packing")
@@ -133,15 +134,23 @@ struct PackTests {
       try #require(
         failure { try Packer(source: source, output: output, files: files).run(threads: 1) { _, _ in } })
     }
-    // Another number of files, another corpus, the source itself.
+    // Another number of files, another corpus, somebody's folder.
     let other = try TestCorpus(count: 13)
     for error in [
       try refusal(made.source, made.packed, 2), try refusal(other.source, made.packed, 4),
-      try refusal(made.source, made.source, 4),
+      try refusal(made.source, other.source, 4),
     ] {
       #expect(error.kind == .usage)
-      #expect(error.message.contains("choose an empty folder, or delete it first"))
+      #expect(error.message.contains("give an empty folder, or a new one"))
     }
+    try FileManager.default.createSymbolicLink(
+      atPath: made.folder("link"), withDestinationPath: made.source)
+    for output in [made.source, "\(made.source)/.", made.folder("link")] {
+      #expect(
+        try refusal(made.source, output, 4)
+          == Failure(.usage, "\(output) is the folder of the data: give a folder of its own to pack into"))
+    }
+    #expect(try refusal(made.source, "", 4).kind == .usage)
     #expect(made.folder.contents("packed") == before)
     // The same index, but one utterance says something else now.
     try TorchFile.writeTensor(
@@ -172,6 +181,66 @@ struct PackTests {
       }
     }
     #expect(error?.kind == .inputOutput)
+  }
+
+  @Test("waits for another pack into the same folder, and finds it done")
+  func twoAtATime() throws {
+    let made = try TestCorpus(count: 12)
+    let first = try Packer(source: made.source, output: made.packed, files: 4)
+    let second = try Packer(source: made.source, output: made.packed, files: 4)
+    let lock = try first.claim()
+    let waits = DispatchSemaphore(value: 0), done = DispatchSemaphore(value: 0)
+    let error = Mutex<Failure?>(nil)
+    Thread.detachNewThread {
+      let found = failure {
+        let lock = try second.claim { waits.signal() }
+        defer { lock.release() }
+        try second.run(files: 0..<4, threads: 1) { _, _ in }
+        try second.finish()
+      }
+      error.withLock { $0 = found }
+      done.signal()
+    }
+    waits.wait()
+    #expect(made.folder.contents("packed") == [])
+    try first.run(files: 0..<4, threads: 1) { _, _ in }
+    try first.finish()
+    let inodes = try inodes(in: made)
+    lock.release()
+    done.wait()
+    #expect(error.withLock { $0 } == nil)
+    #expect(
+      try self.inodes(in: made).filter { $0.key != "manifest.json" }
+        == inodes.filter { $0.key != "manifest.json" })
+  }
+
+  private func inodes(in made: TestCorpus) throws -> [String: Int] {
+    Dictionary(
+      uniqueKeysWithValues: try made.folder.contents("packed").map { name in
+        let attributes = try FileManager.default.attributesOfItem(atPath: "\(made.packed)/\(name)")
+        return (name, try #require(attributes[.systemFileNumber] as? Int))
+      })
+  }
+
+  @Test("ends the process with one line when a mapped file is cut short")
+  func truncated() async throws {
+    let made = try TestCorpus([[100, 200], [300, 400]], tests: nil)
+    try made.pack(2)
+    let path = "\(made.packed)/shard-00001-of-00002.mels"
+    let result = try await #require(
+      processExitsWith: .exitCode(Failure.Kind.inputOutput.rawValue), observing: [\.standardErrorContent]
+    ) { [packed = made.packed as String, path = path as String] in
+      let corpus = try Corpus.open(packed)
+      try corpus.prepareEverything(shards: 2, threads: 1)
+      // Another mapping comes and goes: the right one is named all the same.
+      try Corpus.open(packed).prepareEverything(shards: 2, threads: 1)
+      truncate(path, 4096)
+      for index in corpus.utterances.indices {
+        _ = try corpus.frames(of: index, 0..<corpus.utterances[index].frames)
+      }
+    }
+    let lines = String(decoding: result.standardErrorContent, as: UTF8.self).split(separator: "\n")
+    #expect(lines.contains { $0.hasPrefix("error: \(path): was cut short") }, "\(lines)")
   }
 
   @Test("leaves no half file when the disk is full")

@@ -16,6 +16,8 @@ enum FeatureFile {
     /// Byte of the first element.
     let offset: Int
     let arrangement: Arrangement
+    /// The file that was verified, so that one put in its place later is noticed.
+    let version: InputFile.Version
   }
 
   /// The rows of an utterance, in the buffer they were read into.
@@ -33,7 +35,7 @@ enum FeatureFile {
   static func read(_ path: String, frames: Int, in directory: String, _ buffer: FrameBuffer) throws -> Rows {
     let file = try InputFile(path: "\(directory)/\(path)")
     let tensor = try TorchFile.locateTensor(in: file)
-    let location = try location(of: tensor, frames: frames, path: file.path)
+    let location = try location(of: tensor, frames: frames, in: file)
     let rowBytes = frames * Corpus.bytesPerFrame
 
     // The checksum in the file is that of the whole storage, which may be larger than the tensor.
@@ -74,8 +76,12 @@ enum FeatureFile {
   }
 
   private static func location(
-    of tensor: TorchFile.TensorLocation, frames: Int, path: String
+    of tensor: TorchFile.TensorLocation, frames: Int, in file: InputFile
   ) throws -> Location {
+    let path = file.path
+    func located(_ arrangement: Location.Arrangement) -> Location {
+      Location(offset: tensor.payloadOffset, arrangement: arrangement, version: file.version)
+    }
     guard tensor.elementType == .float32 else {
       throw Failure(
         .badData, "\(path): holds a tensor of \(tensor.elementType.rawValue), where F32 is expected")
@@ -86,14 +92,14 @@ enum FeatureFile {
         "\(path): holds a tensor of shape \(tensor.shape), where the index says [\(frames), \(Corpus.bins)]")
     }
     if tensor.isContiguous {
-      return Location(offset: tensor.payloadOffset, arrangement: .rows(stride: Corpus.bins))
+      return located(.rows(stride: Corpus.bins))
     }
     // A stride of 0 repeats elements; such a tensor has a smaller storage than its shape says.
     switch (tensor.stride[0], tensor.stride[1]) {
     case (let stride, 1) where stride >= Corpus.bins:
-      return Location(offset: tensor.payloadOffset, arrangement: .rows(stride: stride))
+      return located(.rows(stride: stride))
     case (1, let stride) where stride >= frames:
-      return Location(offset: tensor.payloadOffset, arrangement: .columns(stride: stride))
+      return located(.columns(stride: stride))
     default:
       throw Failure(.badData, "\(path): holds a tensor of strides \(tensor.stride); save a contiguous() one")
     }

@@ -1,6 +1,7 @@
 import Diagnostics
 import Glibc
 import Synchronization
+import TensorFiles
 
 /// The frames of the homework's directory: one `.pt` file an utterance, opened only while it is read.
 ///
@@ -51,12 +52,13 @@ final class FeatureFiles: Sendable {
   {
     guard let location = locations.withLock({ $0[index] }) else { throw Corpus.unprepared(utterances[index]) }
     let file = names.withUnsafeBufferPointer {
-      openat(descriptor.raw, $0.baseAddress! + nameOffsets[index], O_RDONLY | O_CLOEXEC)
+      openat(descriptor.raw, $0.baseAddress! + nameOffsets[index], O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     }
     guard file >= 0 else {
-      throw Failure.system(errno, "\(directory)/\(utterances[index].path)", "opening failed")
+      throw changed(index, errno == ENOENT ? "is gone" : String(cString: strerror(errno)))
     }
     defer { close(file) }
+    guard InputFile.Version(of: file) == location.version else { throw changed(index, "has changed") }
     switch location.arrangement {
     case .rows(stride: Corpus.bins):
       let offset = location.offset + start * Corpus.bytesPerFrame
@@ -101,9 +103,16 @@ final class FeatureFiles: Sendable {
         let path = "\(directory)/\(utterances[index].path)"
         throw n < 0
           ? Failure.system(errno, path, "reading failed")
-          : Failure(.inputOutput, "\(path): became shorter since it was verified")
+          : changed(index, "became shorter")
       }
       done += n
     }
+  }
+
+  private func changed(_ index: Int, _ how: String) -> Failure {
+    Failure(
+      .inputOutput,
+      "\(directory)/\(utterances[index].path): \(how) since it was verified at the start; "
+        + "data have to stay as they are while they are read")
   }
 }

@@ -119,10 +119,10 @@ private struct PathSet {
     }
     guard path.staysInsideDirectory else {
       throw file.failure(
-        "\(key).feature_path", "is \"\(path.printable)\", which is not a path inside the directory")
+        "\(key).feature_path", "is \(path.quoted), which is not a path inside the directory")
     }
     guard seen.insert(path).inserted else {
-      throw file.failure("\(key).feature_path", "lists \(path.printable) a second time")
+      throw file.failure("\(key).feature_path", "lists \(path.quoted) a second time")
     }
     return (path, frames)
   }
@@ -134,13 +134,5 @@ extension String {
     // Byte by byte, as the system reads a path: a slash and an accent behind it are one Character.
     !isEmpty && !utf8.contains(0) && utf8.first != UInt8(ascii: "/")
       && !utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
-  }
-
-  /// The string with control characters escaped and shortened, fit for one line of a message.
-  var printable: String {
-    let escaped = unicodeScalars.prefix(200).map {
-      $0.value < 32 || $0.value == 127 ? $0.escaped(asASCII: true) : String($0)
-    }
-    return escaped.joined() + (unicodeScalars.count > 200 ? "…" : "")
   }
 }

@@ -14,7 +14,7 @@ struct JSONFile {
 
   /// "`path`: `key` `complaint`".
   func failure(_ key: String, _ complaint: String) -> Failure {
-    Failure(.badData, "\(path): \(key.printable) \(complaint)")
+    Failure(.badData, "\(path): \(key) \(complaint)")
   }
 
   /// The members of the object under a top-level key, in the file's order.

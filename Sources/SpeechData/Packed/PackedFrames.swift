@@ -1,5 +1,4 @@
 import Diagnostics
-import Glibc
 import Synchronization
 import TensorFiles
 
@@ -57,7 +56,7 @@ final class PackedFrames: Sendable {
     guard CRC32.checksum(map.bytes(place.offset..<place.offset + rowBytes)) == place.checksum else {
       throw Failure(
         .badData,
-        "\(files[place.file].path) is damaged: the frames of \(utterances[index].path.printable) "
+        "\(files[place.file].path) is damaged: the frames of \(utterances[index].path) "
           + "do not fit their checksum; pack again")
     }
   }
@@ -71,29 +70,5 @@ final class PackedFrames: Sendable {
     let offset = place.offset + start * Corpus.bytesPerFrame
     let source = map.bytes(offset..<offset + count * Corpus.bytesPerFrame)
     UnsafeMutableRawPointer(frames).copyMemory(from: source.baseAddress!, byteCount: source.count)
-  }
-}
-
-/// A file mapped read-only for as long as the object lives.
-///
-/// `@unchecked Sendable`: the mapped memory is only ever read.
-private final class MappedFile: @unchecked Sendable {
-  private let memory: UnsafeRawBufferPointer
-
-  /// - Throws: bad data when the file is not `byteCount` bytes long.
-  init(path: String, byteCount: Int) throws {
-    let file = try InputFile(path: path)
-    guard file.byteCount == byteCount else {
-      throw Failure(.badData, "\(path) has \(file.byteCount) bytes, where \(byteCount) were expected")
-    }
-    let address = mmap(nil, byteCount, PROT_READ, MAP_SHARED, file.descriptor, 0)
-    guard let address, address != MAP_FAILED else { throw Failure.system(errno, path, "mapping failed") }
-    memory = UnsafeRawBufferPointer(start: address, count: byteCount)
-  }
-
-  deinit { munmap(UnsafeMutableRawPointer(mutating: memory.baseAddress), memory.count) }
-
-  func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(rebasing: memory[range])
   }
 }

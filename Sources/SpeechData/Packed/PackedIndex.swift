@@ -75,7 +75,7 @@ private struct KindIndex {
       guard file.name == PackPlan.name(kind, number, of: files.count) else {
         throw Failure(
           .badData,
-          "\(directory)/\(PackManifest.fileName): lists \"\(file.name.printable)\" where "
+          "\(directory)/\(PackManifest.fileName): lists \\(file.name.quoted) where "
             + "\(PackPlan.name(kind, number, of: files.count)) was expected")
       }
       let front = try MelFileFront(reading: path)

@@ -8,8 +8,8 @@ import TensorFiles
 /// final name is whole. A second run keeps the files that are there and fit, so a pack that was killed goes on
 /// where it was, and one that a disk has damaged is repaired. Memory is bounded by the index and one utterance a thread.
 ///
-/// Alone, call `run(threads:progress:)`. Processes that share the work call `run(files:…)` with ranges that
-/// together are `0 ..< files`, and when all have returned, one of them calls `finish()`.
+/// Alone, call `run(threads:progress:)`. Of processes that share the work one calls `claim`, then all call
+/// `run(files:…)` with ranges that together are `0 ..< files`, and when all have returned, one of them calls `finish()`.
 public struct Packer: Sendable {
   /// The homework's directory.
   public let source: String
@@ -27,6 +27,12 @@ public struct Packer: Sendable {
   /// - Parameter files: shard files to make; `train.shards` has to divide it.
   /// - Throws: what `Corpus.open` throws; a usage failure when `files` is not in `1 ... utterances`.
   public init(source: String, output: String, files: Int = 8) throws {
+    guard !output.isEmpty else {
+      throw Failure(.usage, "expected a folder to pack into, found an empty name")
+    }
+    guard !FileWriting.isSameFile(source, output) else {
+      throw Failure(.usage, "\(output) is the folder of the data: give a folder of its own to pack into")
+    }
     guard access("\(source)/metadata.json", F_OK) == 0 else {
       throw Failure(
         .missingInput, "\(source)/metadata.json: no such file; pack reads the homework's directory")
@@ -49,8 +55,27 @@ public struct Packer: Sendable {
   /// - Throws: bad data or missing input for the first utterance, in file order, that cannot be read;
   ///   input/output when `output` cannot be written; usage when it holds something else.
   public func run(threads: Int, progress: (_ done: Int, _ total: Int) -> Void) throws {
+    let lock = try claim()
+    defer { lock.release() }
     try run(files: 0..<files, threads: threads, progress: progress)
     try finish()
+  }
+
+  /// Makes the output folder, keeps other processes away from it, and clears it of what a killed pack was writing.
+  ///
+  /// - Parameter onWait: called once when another process is packing there, which is waited for.
+  /// - Returns: what keeps the others away, until it is released.
+  /// - Throws: input/output when the folder cannot be made; usage when it holds something else.
+  package func claim(onWait: () -> Void = {}) throws -> FileLock {
+    try FileWriting.createFolder(output)
+    // Without end is never without success.
+    let lock = try FileLock(output, patience: .infinity, onWait: onWait)!
+    try refuseForeignContents()
+    for name in try folderContents(output) where name.hasPrefix(".tmp-") || name.contains(Self.temporaryMark)
+    {
+      unlink("\(output)/\(name)")
+    }
+    return lock
   }
 
   /// Packs some of the files, without the manifest.
@@ -99,13 +124,10 @@ public struct Packer: Sendable {
 
   /// Refuses a folder with anything in it but finished and temporary files of this very pack.
   private func refuseForeignContents() throws {
-    let names = plan.names
-    let expected = Set(names)
+    let expected = Set(plan.names)
     for name in try folderContents(output) where !name.hasPrefix(".") && name != PackManifest.fileName {
-      guard expected.contains(name) || names.contains(where: { name.hasPrefix($0 + Self.temporaryMark) })
-      else {
-        throw foreign(name)
-      }
+      let whole = name.firstRange(of: Self.temporaryMark).map { String(name[..<$0.lowerBound]) } ?? name
+      guard expected.contains(whole) else { throw foreign(name) }
     }
     let manifestPath = "\(output)/\(PackManifest.fileName)"
     guard access(manifestPath, F_OK) == 0 else { return }
@@ -118,8 +140,8 @@ public struct Packer: Sendable {
   private func foreign(_ name: String) -> Failure {
     Failure(
       .usage,
-      "\(output) holds \(name.printable), which is not part of \(source) packed into \(files) files: "
-        + "choose an empty folder, or delete it first")
+      "\(output) holds \(name), which is not part of \(source) packed into \(files) files: "
+        + "give an empty folder, or a new one")
   }
 
   /// Whether a finished file is there that need not be written: undamaged, and packed from what the source holds
@@ -137,8 +159,8 @@ public struct Packer: Sendable {
       guard try sourceChecksum(source, frames: entry.frames, buffer) == entry.checksum else {
         throw Failure(
           .usage,
-          "\(path) was packed when \(self.source)/\(source.printable) held something else: "
-            + "choose an empty folder, or delete it first")
+          "\(path) was packed when \(self.source)/\(source) held something else: "
+            + "give an empty folder, or a new one")
       }
       guard try CRC32.checksum(packed.read(at: entry.offset, count: entry.rowBytes)) == entry.checksum
       else { return false }
@@ -169,10 +191,7 @@ public struct Packer: Sendable {
   private func write(
     _ front: inout MelFileFront, _ name: String, _ buffer: FrameBuffer, _ done: Progress
   ) throws {
-    for leftover in try folderContents(output) where leftover.hasPrefix(name + Self.temporaryMark) {
-      unlink("\(output)/\(leftover)")
-    }
-    // The process's number keeps two packs into one folder, a mistake, from writing into each other's file.
+    // The process's number keeps two packs from writing into each other's file where the file system has no locks.
     let temporary = "\(output)/\(name)\(Self.temporaryMark)\(getpid())"
     do {
       try writeRows(&front, to: temporary, buffer, done)

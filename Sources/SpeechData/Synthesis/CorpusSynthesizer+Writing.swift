@@ -11,13 +11,46 @@ extension CorpusSynthesizer {
   /// Makes the folder to write into. Of several processes that share the work one calls this, and the
   /// others wait for it before they write.
   ///
-  /// - Returns: false if the folder holds this very corpus already, and nothing is to be done.
-  /// - Parameter directory: does not exist, is empty, or holds this corpus.
-  /// - Throws: `.badData` if the folder holds anything else, `.inputOutput` if writing fails.
-  public func prepare(_ directory: String) throws(Failure) -> Bool {
+  /// - Parameters:
+  ///   - directory: does not exist, is empty, or holds this corpus.
+  ///   - onWait: called once when another process is writing there, which is waited for.
+  /// - Returns: keeps others away until it goes; nil if the folder holds this very corpus already, and nothing is to
+  ///   be done.
+  /// - Throws: `.badData` if the folder holds anything else, `.inputOutput` if writing fails or the disk has too
+  ///   little room.
+  package func prepare(_ directory: String, onWait: () -> Void = {}) throws(Failure) -> FileLock? {
+    guard !directory.isEmpty else {
+      throw Failure(.usage, "expected a folder for the corpus, found an empty name")
+    }
     let partial = Self.partial(directory)
-    switch try contents(of: directory) {
-    case .thisCorpus: return false
+    if case .thisCorpus = try contentsToReplace(of: directory) { return nil }
+    if case .somethingElse = try contents(of: partial) { throw inTheWay(partial) }
+    try FileWriting.createFolder(partial)
+    let lock = try FileLock(partial, patience: .infinity, onWait: onWait)
+    // Again, now that nobody else writes: another process may have finished this very corpus meanwhile.
+    if case .thisCorpus = try contentsToReplace(of: directory) {
+      rmdir(partial)
+      return nil
+    }
+    switch try contents(of: partial) {
+    case .thisCorpus: try removeFiles(in: partial) { $0.hasPrefix(".tmp-") }
+    case .nothing: break
+    case .anotherCorpus: try removeFiles(in: partial) { _ in true }
+    case .somethingElse: throw inTheWay(partial)
+    }
+    try checkRoom(in: partial)
+    try FileWriting.writeAtomically(
+      Array((parameters.serialized(indent: 2) + "\n").utf8), to: "\(partial)/\(Self.parametersFile)")
+    return lock
+  }
+
+  /// What a folder holds that is to be replaced.
+  ///
+  /// - Throws: `.badData` if that is not nothing or this corpus.
+  private func contentsToReplace(of directory: String) throws(Failure) -> Contents {
+    let contents = try contents(of: directory)
+    switch contents {
+    case .thisCorpus: break
     case .nothing: try checkReplaceable(directory)
     case .anotherCorpus(let what):
       throw Failure(
@@ -26,21 +59,30 @@ extension CorpusSynthesizer {
       throw Failure(
         .badData, "\(directory) is not empty and holds no synthesized corpus; choose another folder")
     }
-    switch try contents(of: partial) {
-    case .thisCorpus:
-      try removeHalfWrittenFiles(in: partial)
-      return true
-    case .nothing: break
-    case .anotherCorpus:
-      try attempting("removing \(partial)") { try FileManager.default.removeItem(atPath: partial) }
-    case .somethingElse:
-      throw Failure(
-        .badData, "\(partial) is in the way and was not written by an interrupted synthesis; remove it")
+    return contents
+  }
+
+  private func inTheWay(_ partial: String) -> Failure {
+    Failure(.badData, "\(partial) is in the way and was not written by an interrupted synthesis; remove it")
+  }
+
+  /// Checks that the disk has room for the utterances that are still to be written.
+  private func checkRoom(in partial: String) throws(Failure) {
+    var disk = statvfs()
+    guard statvfs(partial, &disk) == 0 else { return }
+    let free = Double(disk.f_bavail) * Double(disk.f_frsize)
+    let each = Double(lengths.meanFrames * LogMel.bands * MemoryLayout<Float>.stride + 1024)
+    let written = try attempting("reading the folder \(partial)") {
+      try FileManager.default.contentsOfDirectory(atPath: partial).count
     }
-    try FileWriting.createFolder(partial)
-    try FileWriting.writeAtomically(
-      Array((parameters.serialized(indent: 2) + "\n").utf8), to: "\(partial)/\(Self.parametersFile)")
-    return true
+    let needed = each * Double(utterances.count - written)
+    guard needed > free else { return }
+    rmdir(partial)  // When nothing is in it yet.
+    func gigabytes(_ bytes: Double) -> String { String(format: "%.1f GB", bytes / 1e9) }
+    throw Failure(
+      .inputOutput,
+      "\(partial): \(utterances.count) utterances take about \(gigabytes(needed)), and \(gigabytes(free)) are free"
+        + " there: \(Int(free / each) * 6 / 7) --utterances would fit, with a sixth of them to test")
   }
 
   /// Whether the folder holds this very corpus, whole.
@@ -111,10 +153,10 @@ extension CorpusSynthesizer {
     }
   }
 
-  /// Removes what a killed run was writing: files are written under such a name and renamed when whole.
-  private func removeHalfWrittenFiles(in partial: String) throws(Failure) {
+  /// Removes files of a killed run: those it was writing have a name of their own and are renamed when whole.
+  private func removeFiles(in partial: String, where isStale: (String) -> Bool) throws(Failure) {
     try attempting("clearing \(partial)") {
-      for name in try FileManager.default.contentsOfDirectory(atPath: partial) where name.hasPrefix(".tmp-") {
+      for name in try FileManager.default.contentsOfDirectory(atPath: partial) where isStale(name) {
         try FileManager.default.removeItem(atPath: "\(partial)/\(name)")
       }
     }
@@ -136,6 +178,9 @@ extension CorpusSynthesizer {
 
   private func contents(of directory: String) throws(Failure) -> Contents {
     guard FileManager.default.fileExists(atPath: directory) else { return .nothing }
+    guard FileWriting.isFolder(directory) else {
+      throw Failure(.inputOutput, "\(directory): the folder cannot be created: a file is in its place")
+    }
     let names = try attempting("reading the folder \(directory)") {
       try FileManager.default.contentsOfDirectory(atPath: directory)
     }

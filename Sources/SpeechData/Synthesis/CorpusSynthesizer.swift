@@ -30,6 +30,9 @@ public struct CorpusSynthesizer: Sendable {
   /// How long the utterances are.
   public let lengths: LengthDistribution
 
+  /// What a list of utterances in one JSON file is good for.
+  private static let mostUtterances = 10_000_000
+
   private let voices: [SpeakerVoice]
   private let logMel = LogMel()
 
@@ -50,6 +53,12 @@ public struct CorpusSynthesizer: Sendable {
     guard utterances >= speakers else {
       throw Failure(
         .usage, "\(utterances) utterances are too few for \(speakers) speakers; at least one each is needed")
+    }
+    guard utterances <= Self.mostUtterances, testUtterances ?? 0 <= Self.mostUtterances else {
+      throw Failure(
+        .usage,
+        "a corpus of \(max(utterances, testUtterances ?? 0)) utterances cannot be made; up to \(Self.mostUtterances)"
+          + " can, and VoxCeleb2 has 1.1 million")
     }
     if let testUtterances, testUtterances < 0 {
       throw Failure(.usage, "a corpus with \(testUtterances) test utterances cannot be made; 0 or more can")

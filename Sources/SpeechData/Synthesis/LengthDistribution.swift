@@ -21,6 +21,12 @@ public struct LengthDistribution: Sendable {
       (0.9, 1055), (0.95, 1337), (0.99, 2144), (0.999, 3732), (1, 7193),
     ])
 
+  /// About how many frames an utterance has on average.
+  var meanFrames: Int {
+    let shares = 64
+    return (0..<shares).reduce(0) { $0 + frames(at: (Float($1) + 0.5) / Float(shares)) } / shares
+  }
+
   /// The number of frames below which the given share of the utterances lies.
   public func frames(at share: Float) -> Int {
     let upper = quantiles.dropFirst().first { share <= $0.share } ?? quantiles.last!

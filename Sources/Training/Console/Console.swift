@@ -65,16 +65,16 @@ public final class Console {
   // MARK: Lines
 
   /// A line as the notebook prints it: `[Info]: Finish loading data!`.
-  public func info(_ text: String) { line("[Info]: \(text)") }
+  public func info(_ text: String) { line("[Info]: \(text.printable)") }
 
-  /// A line as it is.
-  public func line(_ text: String) { show(text.shownLine, on: chat) }
+  /// A line, or several, as they are but for what a terminal must not get from names in them.
+  public func line(_ text: String) { show(text.printableLines, on: chat) }
 
   /// Something a person should know, although the work goes on.
-  public func warning(_ text: String) { show("warning: \(text)".shownLine, on: errors) }
+  public func warning(_ text: String) { show("warning: \(text.printable)", on: errors) }
 
   /// Why the work ends.
-  public func error(_ failure: Failure) { show("error: \(failure.message)".shownLine, on: errors) }
+  public func error(_ failure: Failure) { show("error: \(failure.message)", on: errors) }
 
   /// The figure a command was asked for, on standard output, also with `json`.
   ///
@@ -255,16 +255,4 @@ private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     rest = rest.dropFirst(count)
   }
   return true
-}
-
-extension String {
-  /// As one line of a sensible length: a message may hold the name of a file or a key, and so anything.
-  fileprivate var shownLine: String {
-    let line = split(whereSeparator: \.isNewline).joined(separator: " ")
-    guard line.count > Self.longestLine else { return line }
-    // What is wrong stands at the beginning, what would be right at the end.
-    return "\(line.prefix(Self.longestLine * 2 / 3)) … \(line.suffix(Self.longestLine / 3 - 3))"
-  }
-
-  private static let longestLine = 1_200
 }

@@ -32,9 +32,8 @@ package enum BuiltInCorpus {
       guard try !synthesizer.isWritten(directory) else { return }
       try FileWriting.createFolder((directory as NSString).deletingLastPathComponent)
       // Hosts may share the folder, and runs may begin side by side: one of them writes, and the others find it done.
-      let lock = try FileLock("\(directory).lock", patience: .infinity)
-      defer { lock?.release() }
-      guard try synthesizer.prepare(directory) else { return }
+      guard let lock = try synthesizer.prepare(directory) else { return }
+      defer { lock.release() }
       console.info("Synthesizing the built-in corpus into \(directory), once")
       try synthesizer.write(
         synthesizer.utterances, to: directory, threads: ProcessInfo.processInfo.activeProcessorCount,

@@ -20,6 +20,9 @@ public struct ConvertJob: Job {
   public func run<C: Communicator>(_ group: C, console: Console) throws {
     _ = try group.onRankZero {
       let kind = try WeightsFile.Kind(of: output)
+      guard !FileWriting.isSameFile(input, output) else {
+        throw Failure(.usage, "\(output) is the file to read: give the file to write another name")
+      }
       let weights = try WeightsFile.read(input)
       try WeightsFile.write(weights, to: output, kind: kind)
       console.info("Wrote \(weights.count) tensors to \(output).")

@@ -23,6 +23,10 @@ public struct PackJob: Job {
   public func run<C: Communicator>(_ group: C, console: Console) throws {
     let threads = try ThreadCount.resolve(threads, group)
     let packer = try group.agreeing { try Packer(source: data, output: output, files: shards) }
+    let lock = try group.onRankZero {
+      try packer.claim { console.info("Another process is packing into \(output): waiting for it") }
+    }
+    defer { lock?.release() }
     let start = Console.monotonicSeconds()
     let mine = packer.files * group.rank / group.size..<packer.files * (group.rank + 1) / group.size
     try group.agreeing {

@@ -45,8 +45,13 @@ public struct SynthesizeJob: Job {
         speakers: speakers, utterances: utterances, testUtterances: testUtterances, seed: seed,
         lengths: lengths.distribution)
     }
-    let prepared = try group.onRankZero { try synthesizer.prepare(output) }
-    guard try group.allGather(prepared == true ? 1 : 0)[0] == 1 else {
+    let lock = try group.onRankZero {
+      try synthesizer.prepare(output) {
+        console.info("Another process is writing a corpus to \(output): waiting for it")
+      }
+    }.flatMap { $0 }
+    defer { lock?.release() }
+    guard try group.allGather(lock == nil ? 0 : 1)[0] == 1 else {
       console.info("The corpus in \(output) is there already.")
       return
     }

@@ -80,7 +80,7 @@ struct SynthesisCorpusTests {
       try corpus.writeAll(to: "\(folder)/one", threads: 1) { _, _ in }
       try corpus.writeAll(to: "\(folder)/three", threads: 3) { _, _ in }
       let shared = "\(folder)/shared"
-      #expect(try corpus.prepare(shared))
+      #expect(try corpus.prepare(shared) != nil)
       for range in [7..<13, 0..<3, 3..<7] {
         try corpus.write(utterances: range, to: shared, threads: 2) { _, _ in }
       }
@@ -97,7 +97,7 @@ struct SynthesisCorpusTests {
   @Test func anInterruptedCorpusIsContinuedAndAWholeOneReused() throws {
     try withTemporaryFolder { folder in
       let path = "\(folder)/corpus"
-      #expect(try corpus.prepare(path))
+      #expect(try corpus.prepare(path) != nil)
       try corpus.write(utterances: 0..<5, to: path, threads: 1) { _, _ in }
       #expect(!FileManager.default.fileExists(atPath: path))
       #expect(try !corpus.isWritten(path))
@@ -117,7 +117,7 @@ struct SynthesisCorpusTests {
     try withTemporaryFolder { folder in
       let path = "\(folder)/corpus"
       let other = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 1)
-      #expect(try other.prepare(path))
+      #expect(try other.prepare(path) != nil)
       try other.write(utterances: 0..<4, to: path, threads: 1) { _, _ in }
       try corpus.writeAll(to: path, threads: 2) { _, _ in }
       #expect(try contents(of: path).count == 18)
@@ -161,7 +161,8 @@ struct SynthesisCorpusTests {
 extension CorpusSynthesizer {
   /// The whole way of a process that writes a corpus alone.
   fileprivate func writeAll(to directory: String, threads: Int, progress: (Int, Int) -> Void) throws {
-    guard try prepare(directory) else { return }
+    guard let lock = try prepare(directory) else { return }
+    defer { lock.release() }
     try write(utterances: utterances, to: directory, threads: threads, progress: progress)
     try finish(directory)
   }
