@@ -7,7 +7,10 @@ Needs torch, numpy and safetensors; nothing else in this repository does. Run it
 fixtures are committed, and a new version of torch lays out its files differently.
 """
 
+import argparse
 import collections
+import datetime
+import functools
 import io
 import pathlib
 import shutil
@@ -78,15 +81,44 @@ def main():
     torch.save(shared, folder / "shared.ckpt")
     torch.save({"b": torch.ones(2), "a": torch.zeros(1)}, folder / "plain_dict.ckpt")
 
+    # As before PyTorch 1.6, and with pickles of later protocols.
+    old = {"_use_new_zipfile_serialization": False}
+    save("legacy", mel[:2], **old)
+    save("legacy_transposed", mel[:6].T, **old)
+    save("legacy_protocol4", mel[:2].clone(), pickle_protocol=4, **old)
+    save("protocol4", mel[:2], pickle_protocol=4)
+    save("protocol5", mel[:2].clone(), pickle_protocol=5)
+    torch.save(shared, folder / "legacy_shared.ckpt", **old)
+    torch.save(model.state_dict(), folder / "protocol4_state_dict.ckpt", pickle_protocol=4)
+
+    # Whole checkpoints, with what trainers put beside the weights.
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.randn(8, 3)).sum().backward()
+    optimizer.step()
+    lightning = {
+        "epoch": 3, "global_step": 1 << 40, "pytorch-lightning_version": "2.5.0",
+        "state_dict": collections.OrderedDict(("model." + k, v) for k, v in model.state_dict().items()),
+        "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"total": {"ready": 3}}}},
+        "callbacks": {"ModelCheckpoint{'monitor': None}": {"best_model_score": torch.tensor(0.5), "dirpath": "x"}},
+        "optimizer_states": [optimizer.state_dict()], "lr_schedulers": [],
+        "hparams_name": "args", "hyper_parameters": argparse.Namespace(lr=1e-3, path=pathlib.PurePosixPath("a")),
+        "seed": 1 << 100, "tags": {"a", "b"}, "frozen": frozenset([1]), "raw": b"bytes", "owner": Speaker("id00464"),
+        "when": datetime.date(2026, 1, 1), "step": functools.partial(print, end=""), "counts": collections.Counter("ab"),
+    }
+    torch.save(lightning, folder / "lightning.ckpt")
+    torch.save(lightning, folder / "lightning_protocol4.ckpt", pickle_protocol=4)
+    torch.save(
+        {"epoch": 3, "model_state_dict": model.state_dict(), "optimizer_state_dict": optimizer.state_dict(), "loss": 0.5},
+        folder / "tutorial.ckpt", **old)
+
     # Files that must be refused.
-    torch.save({"state_dict": model.state_dict(), "epoch": 3}, folder / "nested.bad.ckpt")
+    torch.save({"epoch": 3, "encoder": model.state_dict()}, folder / "nested.bad.ckpt")
+    torch.save({"state_dict": {"weight": Speaker("id00464")}}, folder / "foreign_entry.bad.ckpt")
     torch.save({"weight": tied, "step": 5}, folder / "number.bad.ckpt")
     torch.save(Speaker("id00464"), folder / "custom_class.bad.pt")
     torch.save([mel[:2], mel[:3]], folder / "list.bad.pt")
     torch.save(torch.zeros(2, dtype=torch.complex64), folder / "complex.bad.pt")
     torch.save(torch.ones(1, 3).expand(1000, 3), folder / "expanded.bad.pt")
-    torch.save(mel[:2], folder / "legacy.bad.pt", _use_new_zipfile_serialization=False)
-    torch.save(mel[:2], folder / "protocol4.bad.pt", pickle_protocol=4)
     torch.jit.script(torch.nn.Linear(2, 2)).save(folder / "torchscript.bad.pt")
     rewritten(folder / "plain.pt", folder / "deflated.bad.pt", zipfile.ZIP_DEFLATED)
     rewritten(
@@ -99,15 +131,19 @@ def main():
     tensors["restored"] = mel
 
     safetensors.torch.save_file(tensors, folder / "expected.safetensors", metadata={"torch": torch.__version__})
-    for name in ["state_dict", "shared", "plain_dict"]:
-        state = torch.load(folder / f"{name}.ckpt", weights_only=True)
+    for path in sorted(folder.glob("*.ckpt")):
+        name = path.stem
+        if name.endswith(".bad"):
+            continue
+        state = torch.load(path, weights_only=False)
+        state = state.get("state_dict") or state.get("model_state_dict") or state
         safetensors.torch.save_file(
             {key: value.clone().contiguous() for key, value in state.items()}, folder / f"{name}.safetensors")
     (folder / "README.md").write_text(
         "Made by `scripts/make-torch-fixtures.py` with "
         f"torch {torch.__version__} and safetensors {safetensors.__version__}; committed, so that no test needs Python.\n\n"
         "- `NAME.pt` holds one tensor, equal to the tensor NAME of `expected.safetensors`.\n"
-        "- `NAME.ckpt` is a state dict, equal to `NAME.safetensors`.\n"
+        "- `NAME.ckpt` is a state dict, or a checkpoint that holds one, equal to `NAME.safetensors`.\n"
         "- `NAME.bad.pt` and `NAME.bad.ckpt` must be refused with a message that says why.\n")
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
 

@@ -39,7 +39,10 @@ import Testing
   }
 
   /// Any byte of the file may change: mostly the zip structures and checksums answer.
-  @Test(arguments: ["parameter.pt", "restored.pt", "shared.ckpt"])
+  @Test(arguments: [
+    "parameter.pt", "restored.pt", "shared.ckpt", "legacy_protocol4.pt", "legacy_shared.ckpt",
+    "tutorial.ckpt",
+  ])
   func torchFiles(name: String) throws {
     let whole = try bytes(ofFile: fixture(name))
     let scratch = try ScratchFile()
@@ -66,10 +69,16 @@ import Testing
   }
 
   /// Pickles under a sound checksum, so that every mutation reaches the machine.
-  @Test(arguments: ["plain.pt", "parameter.pt", "shared.ckpt", "state_dict.ckpt"])
-  func pickles(name: String) throws {
+  @Test(
+    arguments: [
+      ("plain.pt", [0x80, 2, 0x63]), ("parameter.pt", [0x80, 2, 0x63]), ("shared.ckpt", [0x80, 2, 0x63]),
+      ("state_dict.ckpt", [0x80, 2, 0x63]), ("lightning.ckpt", [0x80, 2, 0x7D]),
+      ("protocol4.pt", [0x80, 4, 0x95]),
+      ("protocol5.pt", [0x80, 5, 0x95]), ("lightning_protocol4.ckpt", [0x80, 4, 0x95]),
+    ] as [(String, [UInt8])])
+  func pickles(name: String, beginning: [UInt8]) throws {
     let whole = try bytes(ofFile: fixture(name))
-    let start = try #require(whole.firstRange(of: [0x80, 2, 0x63])).lowerBound
+    let start = try #require(whole.firstRange(of: beginning)).lowerBound
     let end = try #require(whole[start...].firstRange(of: [0x2E, 0x50, 0x4B, 7, 8])).lowerBound
     let pickle = Array(whole[start...end])
     let storage = [UInt8](repeating: 1, count: 3680)
@@ -84,6 +93,22 @@ import Testing
     for count in pickle.indices {
       scratch.replace(by: torchFile(pickle: Array(pickle[..<count]), storage: storage))
       expectFailure(saying: "data.pkl") { try TorchFile.readTensor(path: scratch.path) }
+    }
+  }
+
+  /// Before PyTorch 1.6 there is no end to look for, and no checksum: every length is checked as it comes.
+  @Test func legacyFilesCutAnywhere() throws {
+    for name in ["legacy_protocol4.pt", "legacy_shared.ckpt"] {
+      let whole = try bytes(ofFile: fixture(name))
+      let scratch = try ScratchFile()
+      for count in whole.indices {
+        scratch.replace(by: Array(whole[..<count]))
+        expectFailure(saying: "scratch: ") { try TorchFile.readTensor(path: scratch.path) }
+      }
+      scratch.replace(by: whole + [0])
+      expectFailure(saying: "has 1 bytes behind its last storage") {
+        try TorchFile.readTensor(path: scratch.path)
+      }
     }
   }
 }

@@ -35,16 +35,16 @@ extension ModelState {
   /// - Returns: the names that were passed over.
   /// - Throws: bad data, when a name is missing or unknown, or a shape or a type is not the model's.
   @discardableResult
-  public func load(_ tensors: NamedTensors, file: String) throws(Failure) -> [String] {
+  public func load(_ tensors: some TensorSource, file: String) throws(Failure) -> [String] {
     var used: Set<String> = []
     func floats(_ name: String, _ shape: [Int], _ destination: UnsafeMutablePointer<Float>) throws(Failure) {
-      guard let tensor = tensors[name] else {
+      guard let found = tensors.description(of: name)?.shape else {
         throw Failure(.badData, "\(file): the weights lack \(name); is this the file of another model?")
       }
-      guard tensor.shape == shape else {
-        throw Failure(.badData, "\(file): \(name) has shape \(tensor.shape), but the model needs \(shape)")
+      guard found == shape else {
+        throw Failure(.badData, "\(file): \(name) has shape \(found), but the model needs \(shape)")
       }
-      let values = try tensor.float32Values(named: name, in: file)
+      let values = try tensors.tensor(name).float32Values(named: name, in: file)
       guard values.allSatisfy(\.isFinite) else {
         throw Failure(.badData, "\(file): \(name) holds a value that is not a finite number")
       }
@@ -56,15 +56,15 @@ extension ModelState {
       try floats("\(entry.prefix).running_mean", [entry.mean.count], statistics + entry.mean.offset)
       try floats("\(entry.prefix).running_var", [entry.variance.count], statistics + entry.variance.offset)
       let name = "\(entry.prefix).num_batches_tracked"
-      if let tensor = tensors[name] {
-        batchesTracked = try tensor.int64Values(named: name, in: file).first ?? 0
+      if tensors.description(of: name) != nil {
+        batchesTracked = try tensors.tensor(name).int64Values(named: name, in: file).first ?? 0
       }
       used.insert(name)
     }
     let others = tensors.names.filter { !used.contains($0) }
     for name in others {
       if let stored = layout.aliases.first(where: { $0.name == name })?.stored {
-        guard tensors[name] == tensors[stored] else {
+        guard try tensors.tensor(name) == tensors.tensor(stored) else {
           throw Failure(
             .badData,
             "\(file): \(name) is not equal to \(stored), but in this model its layers share their weights")

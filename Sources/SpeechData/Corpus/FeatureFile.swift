@@ -42,7 +42,8 @@ enum FeatureFile {
     let memory = buffer.reserve(tensor.payloadBytes + rowBytes)
     let storage = UnsafeMutableRawBufferPointer(rebasing: memory[..<tensor.payloadBytes])
     try file.read(into: storage, at: tensor.storageOffset)
-    guard CRC32.checksum(UnsafeRawBufferPointer(storage)) == tensor.storageCRC else {
+    let storageCRC = tensor.storageCRC.map { _ in CRC32.checksum(UnsafeRawBufferPointer(storage)) }
+    guard storageCRC == tensor.storageCRC else {
       throw Failure(.badData, "\(file.path): is damaged: its CRC-32 does not match")
     }
 
@@ -51,7 +52,7 @@ enum FeatureFile {
     let checksum: UInt32
     if tensor.isContiguous {
       rows = UnsafeRawBufferPointer(rebasing: storage[start..<start + rowBytes])
-      checksum = rowBytes == storage.count ? tensor.storageCRC : CRC32.checksum(rows)
+      checksum = rowBytes == storage.count ? storageCRC ?? CRC32.checksum(rows) : CRC32.checksum(rows)
     } else {
       let gathered = UnsafeMutableRawBufferPointer(rebasing: memory[tensor.payloadBytes...])
       gather(storage.baseAddress! + start, location.arrangement, frames: frames, into: gathered)

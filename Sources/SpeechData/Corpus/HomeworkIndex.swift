@@ -122,7 +122,7 @@ private struct PathSet {
         "\(key).feature_path", "is \(path.quoted), which is not a path inside the directory")
     }
     guard seen.insert(path).inserted else {
-      throw file.failure("\(key).feature_path", "lists \(path.quoted) a second time")
+      throw file.failure("\(key).feature_path", "lists \(path) a second time")
     }
     return (path, frames)
   }

@@ -2,13 +2,20 @@ import Diagnostics
 
 /// What the few allowed classes and functions do when a pickle calls them.
 extension PickleMachine {
-  /// BINPERSID: `('storage', StorageClass, key, location, elementCount)`.
+  /// BINPERSID: `('storage', StorageClass, key, location, elementCount)`, and `None` behind them before PyTorch 1.6,
+  /// where storages that were parts of others had more to say.
   mutating func persistentLoad(_ identifier: PickleValue) throws(Failure) -> PickleValue {
-    guard let fields = items(identifier, atMost: 5), fields.count == 5, case .string("storage") = fields[0],
-      case .global(.storage(let type)) = fields[1],
-      case .string(let key) = fields[2], case .string = fields[3], case .integer(let count) = fields[4]
+    guard let fields = items(identifier, atMost: 6), fields.count >= 5, case .string("storage") = fields[0],
+      case .global(let storageClass) = fields[1], case .string(let key) = fields[2], case .string = fields[3],
+      case .integer(let count) = fields[4]
     else {
       throw failure("a storage must be named ('storage', class, key, location, count)")
+    }
+    if fields.count == 6 {
+      guard case .none = fields[5] else { throw failure("a storage that is a part of another one") }
+    }
+    guard case .storage(let type) = storageClass else {
+      throw failure("needs \(storageClass.fullName), a kind of numbers that is not read")
     }
     guard count >= 0, type.byteCount(ofShape: [count]) != nil else {
       throw failure("a storage of \(count) elements")
@@ -19,7 +26,12 @@ extension PickleMachine {
 
   /// REDUCE and NEWOBJ: a call of an allowed class or function.
   mutating func call(_ function: PickleValue, _ arguments: PickleValue) throws(Failure) -> PickleValue {
-    guard case .global(let global) = function else { throw failure("a call of \(function.kind)") }
+    guard case .global(let global) = function else {
+      // As the classes that a function gives back are: nobody knows.
+      if case .foreignObject = function { return function }
+      throw failure("a call of \(function.kind)")
+    }
+    if case .foreign(let name) = global { return .foreignObject(of: name) }
     guard let arguments = items(arguments, atMost: 7) else { throw wrongArguments(global) }
     switch global {
     case .orderedDictionary:
@@ -34,12 +46,13 @@ extension PickleMachine {
         isEmptyDictionary(arguments[2])
       else { throw wrongArguments(global) }
       return arguments[0]
-    case .storage: throw failure("a call of \(global.fullName), which is only ever named")
+    case .storage, .foreign: throw failure("a call of \(global.fullName), which is only ever named")
     }
   }
 
   /// BUILD: `state_dict()` hangs its `_metadata` (module versions) on the OrderedDict, which no tensor needs.
   func build(_ object: PickleValue, _ state: PickleValue) throws(Failure) {
+    if case .foreignObject = object { return }
     guard case .dictionary(let index) = object, arena.dictionaries[index].isOrdered,
       case .dictionary = state
     else { throw failure("\(state.kind) is set as the state of \(object.kind)") }

@@ -1,6 +1,8 @@
 import Diagnostics
+import Synchronization
 
-/// Files of tensors in PyTorch's own format, the zip that `torch.save` has written since version 1.6.
+/// Files of tensors in PyTorch's own format: the zip that `torch.save` has written since version 1.6, and what it wrote
+/// before.
 ///
 /// Reading runs nothing: the pickle inside goes through a machine that can only describe tensors (see
 /// `PickleMachine`), as `torch.load(weights_only=True)` does, and every offset and size is checked against the
@@ -20,8 +22,8 @@ public enum TorchFile {
     public let storageOffset: Int
     /// Bytes of the whole storage.
     public let payloadBytes: Int
-    /// CRC-32 of the whole storage, as the zip directory has it.
-    public let storageCRC: UInt32
+    /// CRC-32 of the whole storage, as the zip directory has it; nil in a file from before PyTorch 1.6.
+    public let storageCRC: UInt32?
 
     /// Whether the elements lie one after another in C order from `payloadOffset` on.
     public var isContiguous: Bool { TensorFiles.isContiguous(shape: shape, stride: stride) }
@@ -39,7 +41,7 @@ public enum TorchFile {
   ///
   /// - Throws: as `locateTensor(path:)`.
   public static func locateTensor(in file: InputFile) throws(Failure) -> TensorLocation {
-    var archive = try TorchArchive(file)
+    let archive = try TorchArchive(file)
     return try archive.locate(try archive.singleTensor())
   }
 
@@ -54,33 +56,46 @@ public enum TorchFile {
   ///
   /// - Throws: as `readTensor(path:)`.
   public static func readTensor(in file: InputFile) throws(Failure) -> Tensor {
-    var archive = try TorchArchive(file)
-    var reader = TorchTensorReader()
-    return try reader.tensor(try archive.singleTensor(), of: &archive)
+    let archive = try TorchArchive(file)
+    return try TorchTensorReader(archive).tensor(try archive.singleTensor())
   }
 
-  /// Reads a state dict: an `OrderedDict` or dict from names to tensors, in its order. Tensors that share a
-  /// storage (tied weights) become equal tensors.
+  /// Opens a state dict: an `OrderedDict` or dict from names to tensors, in its order. In a whole checkpoint, as
+  /// trainers write it, the state dict is looked for under the names that they give it.
   ///
   /// - Throws: `.missingInput`, `.inputOutput`, or `.badData`, naming the entry that is no tensor.
-  public static func readStateDict(path: String) throws(Failure) -> NamedTensors {
-    try readStateDict(in: try InputFile(path: path))
+  public static func openStateDict(path: String) throws(Failure) -> TensorFile {
+    let archive = try TorchArchive(try InputFile(path: path))
+    let views = try archive.stateDict()
+    var names: Set<String> = []
+    var bytes = 0
+    for (name, view) in views {
+      guard names.insert(name).inserted else {
+        throw Failure(.badData, "\(path): the name \(name.quoted) comes twice")
+      }
+      bytes += try TorchTensorReader.span(of: view, at: archive.locate(view)).count
+      guard bytes / maximumExpansion <= archive.file.byteCount else {
+        throw Failure(
+          .badData,
+          "\(path): tensors that share their elements add up to more than \(maximumExpansion) times the file")
+      }
+    }
+    let reader = TorchTensorReader(archive)
+    return TensorFile(path: path, views.map { ($0.0, archive.description(of: $0.1)) }) {
+      position throws(Failure) in
+      try reader.tensor(views[position].1)
+    }
   }
 
-  /// Reads the state dict of an open file.
+  /// As often as the largest models apply one layer. A small file could otherwise name its elements so often that what
+  /// is made of it fills a disk.
+  private static let maximumExpansion = 64
+
+  /// Reads a state dict. Tensors that share a storage (tied weights) become equal tensors.
   ///
-  /// - Throws: as `readStateDict(path:)`.
-  public static func readStateDict(in file: InputFile) throws(Failure) -> NamedTensors {
-    var archive = try TorchArchive(file)
-    var reader = TorchTensorReader()
-    var tensors = NamedTensors()
-    for (name, view) in try archive.stateDict() {
-      guard tensors[name] == nil else {
-        throw Failure(.badData, "\(file.path): the name \(name.quoted) comes twice")
-      }
-      tensors[name] = try reader.tensor(view, of: &archive)
-    }
-    return tensors
+  /// - Throws: as `openStateDict`.
+  public static func readStateDict(path: String) throws(Failure) -> NamedTensors {
+    try openStateDict(path: path).readAll()
   }
 }
 
@@ -95,11 +110,32 @@ extension TorchArchive {
     }
   }
 
+  fileprivate func description(of view: TorchTensorView) -> TensorDescription {
+    TensorDescription(elementType: arena.storages[view.storage].elementType, shape: view.shape)
+  }
+
+  /// What trainers call the state dict in a checkpoint: Lightning and its kin, PyTorch's tutorial, fairseq and timm,
+  /// DeepSpeed, and others.
+  private static let stateDictKeys = [
+    "state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params",
+  ]
+
   fileprivate func stateDict() throws(Failure) -> [(String, TorchTensorView)] {
     guard case .dictionary(let index) = root else {
       throw Failure(
         .badData, "\(file.path): holds \(root.kind) where a state dict (names to tensors) should be")
     }
+    let entries = arena.dictionaries[index].entries
+    let holdsTensors = entries.contains { if case .tensor = $0.value { true } else { false } }
+    if !holdsTensors {
+      for key in Self.stateDictKeys {
+        for case (.string(key), .dictionary(let inner)) in entries { return try stateDict(inner) }
+      }
+    }
+    return try stateDict(index)
+  }
+
+  private func stateDict(_ index: Int) throws(Failure) -> [(String, TorchTensorView)] {
     var views: [(String, TorchTensorView)] = []
     for (key, value) in arena.dictionaries[index].entries {
       guard case .string(let name) = key, name != SafetensorsHeader.metadataKey else {
@@ -108,7 +144,9 @@ extension TorchArchive {
       }
       guard case .tensor(let tensor) = value else {
         let advice =
-          if case .dictionary = value { "; this is a whole checkpoint: save its state dict alone" } else {
+          if case .dictionary = value {
+            "; in a whole checkpoint the state dict is looked for under \(Self.stateDictKeys.joined(separator: ", "))"
+          } else {
             ""
           }
         throw Failure(.badData, "\(file.path): entry \(name.quoted) is \(value.kind), not a tensor\(advice)")
@@ -119,37 +157,54 @@ extension TorchArchive {
   }
 }
 
-/// Reads tensors, each storage once.
-private struct TorchTensorReader {
-  /// Names for one whole storage share its memory, but copies of overlapping parts would multiply it.
-  private static let maximumExpansion = 8
+/// Reads tensors of a file, of each no more than the stretch of its storage that it lies in.
+private final class TorchTensorReader: Sendable {
+  private let archive: TorchArchive
+  /// Offsets of the storages whose checksums were found right.
+  private let verified = Mutex<Set<Int>>([])
 
-  private var storages: [String: [UInt8]] = [:]
-  private var copiedBytes = 0
+  /// Bytes that are checked at a time.
+  private static let pieceByteCount = 1 << 20
 
-  mutating func tensor(_ view: TorchTensorView, of archive: inout TorchArchive) throws(Failure) -> Tensor {
+  init(_ archive: TorchArchive) { self.archive = archive }
+
+  func tensor(_ view: TorchTensorView) throws(Failure) -> Tensor {
     let location = try archive.locate(view)
-    let key = archive.arena.storages[view.storage].key
-    let storage: [UInt8]
-    if let known = storages[key] {
-      storage = known
-    } else {
-      storage = try archive.payload(of: location, key: key)
-      storages[key] = storage
-    }
-    let elementByteCount = location.elementType.byteCount
-    let isWhole = view.isContiguous && view.elementCount * elementByteCount == storage.count
-    if !isWhole {
-      copiedBytes += view.elementCount * elementByteCount
-      guard copiedBytes / Self.maximumExpansion <= archive.file.byteCount else {
-        throw Failure(
-          .badData,
-          "\(archive.file.path): overlapping views add up to more than \(Self.maximumExpansion) times the file"
-        )
-      }
-    }
+    let span = Self.span(of: view, at: location)
+    let isWhole = span.count == location.payloadBytes
+    if !isWhole { try verify(location) }
+    let bytes = try archive.file.read(at: span.lowerBound, count: span.count)
+    if isWhole, let crc32 = location.storageCRC, CRC32.checksum(bytes) != crc32 { throw damaged(location) }
     return Tensor(
       elementType: location.elementType, shape: view.shape,
-      bytes: isWhole ? storage : view.gather(from: storage, elementByteCount: elementByteCount))
+      bytes: view.isContiguous
+        ? bytes : view.gather(from: bytes, elementByteCount: location.elementType.byteCount))
+  }
+
+  /// The bytes of the file from a tensor's first element to its last.
+  static func span(of view: TorchTensorView, at location: TorchFile.TensorLocation) -> Range<Int> {
+    let byteCount = view.span * location.elementType.byteCount
+    return location.payloadOffset..<(location.payloadOffset + byteCount)
+  }
+
+  private func verify(_ location: TorchFile.TensorLocation) throws(Failure) {
+    guard let crc32 = location.storageCRC, verified.withLock({ !$0.contains(location.storageOffset) }) else {
+      return
+    }
+    var checksum: UInt32 = 0
+    for start in stride(from: 0, to: location.payloadBytes, by: Self.pieceByteCount) {
+      let count = min(Self.pieceByteCount, location.payloadBytes - start)
+      let piece = try archive.file.read(at: location.storageOffset + start, count: count)
+      checksum = piece.withUnsafeBytes { CRC32.checksum($0, continuing: checksum) }
+    }
+    guard checksum == crc32 else { throw damaged(location) }
+    _ = verified.withLock { $0.insert(location.storageOffset) }
+  }
+
+  private func damaged(_ location: TorchFile.TensorLocation) -> Failure {
+    Failure(
+      .badData,
+      "\(archive.file.path): the elements at byte \(location.storageOffset) are damaged: their CRC-32 does not match"
+    )
   }
 }

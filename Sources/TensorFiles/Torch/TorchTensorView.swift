@@ -16,6 +16,8 @@ struct TorchTensorView {
   let shape: [Int]
   let stride: [Int]
   let elementCount: Int
+  /// Elements of the storage from the first to the last one that the view has.
+  let span: Int
 
   /// Why a view does not fit its storage.
   struct Misfit: Error {
@@ -37,6 +39,7 @@ struct TorchTensorView {
       throw Misfit(problem: "a tensor of shape \(shape.brief), stride \(stride.brief), offset \(offset)")
     }
     elementCount = byteCount / storage.elementType.byteCount
+    var end = offset
     if elementCount > 0 {
       guard let last = Self.lastElement(offset, shape, stride), last < storage.elementCount else {
         throw Misfit(
@@ -44,6 +47,7 @@ struct TorchTensorView {
             "a tensor of shape \(shape.brief), stride \(stride.brief), offset \(offset) does not fit its storage of \(storage.elementCount) elements"
         )
       }
+      end = last + 1
       guard elementCount <= storage.elementCount else {
         throw Misfit(
           problem:
@@ -53,6 +57,7 @@ struct TorchTensorView {
     }
     self.storage = index
     self.offset = offset
+    span = end - offset
     self.shape = shape
     // A dimension of one element has no next one, so its stride may be any number.
     self.stride = zip(shape, stride).map { $0 == 1 ? 0 : $1 }
@@ -73,18 +78,15 @@ struct TorchTensorView {
   /// Whether the elements lie one after another in C order.
   var isContiguous: Bool { TensorFiles.isContiguous(shape: shape, stride: stride) }
 
-  /// The view's elements in C order, copied from the storage's bytes.
-  func gather(from storage: [UInt8], elementByteCount: Int) -> [UInt8] {
-    let start = offset * elementByteCount
-    let byteCount = elementCount * elementByteCount
-    if isContiguous { return elementCount == 0 ? [] : Array(storage[start..<(start + byteCount)]) }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(byteCount)
+  /// The view's elements in C order, copied from the bytes of its span.
+  func gather(from bytes: [UInt8], elementByteCount: Int) -> [UInt8] {
+    var elements: [UInt8] = []
+    elements.reserveCapacity(elementCount * elementByteCount)
     // An odometer over the dimensions, the last one fastest.
     var index = Array(repeating: 0, count: shape.count)
-    var element = offset
+    var element = 0
     for _ in 0..<elementCount {
-      bytes += storage[(element * elementByteCount)..<((element + 1) * elementByteCount)]
+      elements += bytes[(element * elementByteCount)..<((element + 1) * elementByteCount)]
       for axis in shape.indices.reversed() {
         index[axis] += 1
         element += stride[axis]
@@ -93,7 +95,7 @@ struct TorchTensorView {
         index[axis] = 0
       }
     }
-    return bytes
+    return elements
   }
 }
 

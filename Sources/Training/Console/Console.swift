@@ -71,7 +71,7 @@ public final class Console {
   public func line(_ text: String) { show(text.printableLines, on: chat) }
 
   /// Something a person should know, although the work goes on.
-  public func warning(_ text: String) { show("warning: \(text.printable)", on: errors) }
+  public func warning(_ text: String) { show("warning: \(text.onOneLine.printable)", on: errors) }
 
   /// Why the work ends.
   public func error(_ failure: Failure) { show("error: \(failure.message)", on: errors) }

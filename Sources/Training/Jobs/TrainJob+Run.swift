@@ -127,7 +127,8 @@ extension TrainJob {
     guard let weights else { return nil }
     return try group.agreeing {
       let state = ModelState(layout: model.layout)
-      let dead = try state.load(WeightsFile.readModel(weights), file: weights)
+      let dead = try state.load(
+        WeightsFile.openModel(weights, output: model.configuration.head.outputName), file: weights)
       if !dead.isEmpty {
         console.info("\(weights): passed over \(dead.count) names that the model does not use")
       }

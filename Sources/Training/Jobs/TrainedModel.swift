@@ -49,12 +49,12 @@ struct TrainedModel {
 
   private static func read(
     _ source: WeightsSource, _ overrides: [String]
-  ) throws -> (Configuration, NamedTensors, String) {
+  ) throws -> (Configuration, any TensorSource, String) {
     switch source {
     case .file(let weights, let configuration):
+      let configuration = try Configuration.load(file: configuration, overrides: overrides)
       return (
-        try Configuration.load(file: configuration, overrides: overrides), try WeightsFile.readModel(weights),
-        weights
+        configuration, try WeightsFile.openModel(weights, output: configuration.model.head.outputName), weights
       )
     case .run(let path, let checkpoint):
       let run = try RunDirectory.open(path)
@@ -97,10 +97,10 @@ struct TrainedModel {
 
   /// The number of speakers the last layer tells apart.
   private static func speakers(
-    in weights: NamedTensors, _ model: ModelConfiguration, file: String
+    in weights: some TensorSource, _ model: ModelConfiguration, file: String
   ) throws -> Int {
     let name = "\(model.head.outputName).weight"
-    guard let shape = weights[name]?.shape, shape.count == 2 else {
+    guard let shape = weights.description(of: name)?.shape, shape.count == 2 else {
       throw Failure(
         .badData, "\(file): expected the head's matrix \(name); is this the file of another model?")
     }

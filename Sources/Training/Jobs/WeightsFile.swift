@@ -22,30 +22,48 @@ public enum WeightsFile {
     }
   }
 
-  /// Reads weights under their names.
+  /// Opens a file of weights, under their names in it.
   ///
   /// - Throws: `missingInput`, `badData` or `inputOutput` with the file, `usage` for an unknown suffix.
-  public static func read(_ path: String) throws -> NamedTensors {
+  public static func open(_ path: String) throws -> TensorFile {
     switch try Kind(of: path) {
-    case .safetensors: try Safetensors.read(path: path)
-    case .torch: try TorchFile.readStateDict(path: path)
+    case .safetensors: try Safetensors.open(path: path)
+    case .torch: try TorchFile.openStateDict(path: path)
     }
   }
 
-  /// Reads the weights of a model: as ``read(_:)``, without the `module.` that `DataParallel` puts before each name.
-  public static func readModel(_ path: String) throws -> NamedTensors {
-    let weights = try read(path)
-    let wrapper = "module."
-    guard !weights.isEmpty, weights.names.allSatisfy({ $0.hasPrefix(wrapper) }) else { return weights }
-    return NamedTensors(
-      weights.map { (String($0.name.dropFirst(wrapper.count)), $0.tensor) }, metadata: weights.metadata)
+  /// Opens the weights of a network: as ``open(_:)``, without what trainers put before and into the names of the
+  /// network they wrap (`model.`, `module.`, `_orig_mod.`), where that is what makes the names fit.
+  ///
+  /// - Parameter output: the network's last layer, by which its names are known.
+  public static func openModel(_ path: String, output: String) throws -> TensorFile {
+    let file = try open(path).renamed(withoutWrappers)
+    let last = "\(output).weight"
+    guard file.description(of: last) == nil else { return file }
+    let prefixes = file.names.filter { $0.hasSuffix(".\(last)") }.map { $0.dropLast(last.count) }
+    guard let prefix = prefixes.first else { return file }
+    guard prefixes.count == 1 else {
+      throw Failure(
+        .badData,
+        "\(path): holds several networks, under \(prefixes.map { String($0).quoted }.joined(separator: ", ")): "
+          + "save the state dict of one")
+    }
+    return file.renamed { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : nil }
+  }
+
+  /// A name without the parts that PyTorch's wrappers put anywhere into it: `torch.compile`, FSDP and checkpointed
+  /// activations.
+  private static func withoutWrappers(_ name: String) -> String {
+    let wrappers: Set<Substring> = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"]
+    return name.split(separator: ".", omittingEmptySubsequences: false).filter { !wrappers.contains($0) }
+      .joined(separator: ".")
   }
 
   /// Writes weights, atomically; a PyTorch file gets shared ones under each of their names.
-  public static func write(_ weights: NamedTensors, to path: String, kind: Kind) throws {
+  public static func write(_ weights: some TensorSource, to path: String, kind: Kind) throws {
     switch kind {
     case .safetensors: try Safetensors.write(weights, to: path)
-    case .torch: try TorchFile.writeStateDict(weights.repeatingShared(), to: path)
+    case .torch: try TorchFile.writeStateDict(weights, to: path)
     }
   }
 }
