@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import TensorFiles
 import Recipes
 import Yams
 
@@ -54,43 +55,12 @@ private struct ConfigurationSource {
     guard !isDirectory.boolValue else {
       throw Failure(.usage, "\(file): expected a configuration file, found a folder")
     }
-    guard let text = String(validating: try Self.bytes(of: file), as: UTF8.self) else {
+    guard let text = String(validating: try InputFile.readText(path: file), as: UTF8.self) else {
       throw Failure(.usage, "\(file): expected a YAML file in UTF-8")
     }
     name = file
     yaml = text
   }
-
-  /// The bytes of a file, or what comes through a pipe, as of `--config <(…)`.
-  private static func bytes(of file: String) throws -> [UInt8] {
-    let descriptor = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw FileSystem.failure(file, "the configuration file cannot be read") }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = read(descriptor, &chunk, chunk.count)
-      if count == 0 { return bytes }
-      if count > 0 {
-        bytes += chunk[..<count]
-        guard bytes.count <= most else {
-          throw Failure(.usage, "\(file): expected a configuration file, found more than \(most >> 20) MiB")
-        }
-      } else if errno == EAGAIN {
-        var pipe = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&pipe, 1, patience) != 0 else {
-          throw Failure(.inputOutput, "\(file): nothing has come through this pipe for \(patience / 1000) s")
-        }
-      } else if errno != EINTR {
-        throw FileSystem.failure(file, "the configuration file cannot be read")
-      }
-    }
-  }
-
-  /// The most bytes that a configuration may have.
-  private static let most = 1 << 20
-  /// Milliseconds in which something has to come through a pipe.
-  private static let patience: Int32 = 30_000
 
   /// The message for what is neither a file nor a recipe; a recipe that was meant is named.
   private static func missing(_ file: String) -> String {
