@@ -67,21 +67,35 @@ let package = Package(
       name: "collectives-check",
       dependencies: ["CollectivesConformance", "Collectives", "Diagnostics", "MPITransport", "Threads"]),
 
+    // What the tests share.
+    .target(
+      name: "TestSupport",
+      dependencies: ["Collectives", "Diagnostics", "SpeechData", "TensorCore", "TensorFiles"],
+      path: "Tests/TestSupport"),
+
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
-    .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "TensorFilesTests", dependencies: ["TensorFiles", "Diagnostics", "TestSupport"],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SpeakerNetTests",
       dependencies: ["SpeakerNet", "DataParallel", "TensorFiles", "Recipes", "Yams"],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "SpeechDataTests", dependencies: ["SpeechData", "TensorCore", "TensorFiles", "Diagnostics"],
+      name: "SpeechDataTests",
+      dependencies: ["SpeechData", "TensorCore", "TensorFiles", "Diagnostics", "TestSupport"],
       resources: [.copy("Fixtures")]),
-    .testTarget(name: "CollectivesTests", dependencies: ["CollectivesConformance"]),
-    .testTarget(name: "MPITransportTests", dependencies: ["CollectivesConformance", "collectives-check"]),
-    .testTarget(name: "DataParallelTests", dependencies: ["DataParallel", "Training"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "DataParallel", "Measurement", "Recipes"]),
+    .testTarget(
+      name: "CollectivesTests",
+      dependencies: ["CollectivesConformance", "Collectives", "Diagnostics", "TestSupport"]),
+    .testTarget(
+      name: "MPITransportTests",
+      dependencies: ["collectives-check", "MPITransport", "Diagnostics", "TestSupport"]),
+    .testTarget(name: "DataParallelTests", dependencies: ["DataParallel", "Training", "TestSupport"]),
+    .testTarget(
+      name: "TrainingTests", dependencies: ["Training", "DataParallel", "Measurement", "Recipes", "TestSupport"]),
     .testTarget(name: "MeasurementTests", dependencies: ["Measurement", "Training"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["speakerid-dist", "TensorFiles"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["speakerid-dist", "TensorFiles", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,7 @@
 import Collectives
 import CollectivesConformance
 import Diagnostics
+import TestSupport
 import Testing
 
 @Suite("The conformance suite over the groups of one process")
@@ -31,36 +32,13 @@ struct ConformanceTests {
 }
 
 /// A group in which blocks of equal size from the first and the last rank change places.
-private struct Mixed: Communicator {
-  typealias Request = ThreadGroup.Request
-  private let group: ThreadGroup
-  var rank: Int { group.rank }
-  var size: Int { group.size }
-  var hostName: String { group.hostName }
-
+private struct Mixed: ForwardingCommunicator {
+  let group: ThreadGroup
   init(_ group: ThreadGroup) { self.group = group }
-
-  func barrier() throws(Failure) { try group.barrier() }
-
-  func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws(Failure) {
-    try group.broadcast(bytes, root: root)
-  }
-
-  func allGather(
-    _ mine: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer, counts: [Int]
-  ) throws(Failure) {
-    try group.allGather(mine, into: all, counts: counts)
-  }
-
-  func gather(
-    _ mine: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer, counts: [Int], root: Int
-  ) throws(Failure) {
-    try group.gather(mine, into: all, counts: counts, root: root)
-  }
 
   func startAllToAll(
     _ plan: ExchangePlan, send: UnsafePointer<Float>, receive: UnsafeMutablePointer<Float>
-  ) throws(Failure) -> Request {
+  ) throws(Failure) -> ThreadGroup.Request {
     let table = { (start: UnsafePointer<Int32>) in
       UnsafeBufferPointer(start: start, count: plan.ranks).map { Int($0) }
     }
@@ -75,17 +53,4 @@ private struct Mixed: Communicator {
     try group.wait(&request)
     return request
   }
-
-  func startAllGather(
-    _ plan: GatherPlan, inPlace values: UnsafeMutablePointer<Float>, lane: ExchangeLane
-  ) throws(Failure) -> Request {
-    try group.startAllGather(plan, inPlace: values, lane: lane)
-  }
-
-  func test(_ request: inout Request) throws(Failure) -> Bool { try group.test(&request) }
-  func wait(_ request: inout Request) throws(Failure) { try group.wait(&request) }
-  func allReduceSum(_ values: UnsafeMutableBufferPointer<Float>) throws(Failure) {
-    try group.allReduceSum(values)
-  }
-  func abort(status: Int32) -> Never { group.abort(status: status) }
 }

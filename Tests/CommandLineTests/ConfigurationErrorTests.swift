@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What a person gets to see for a wrong configuration, alone and under mpirun.
 @Suite struct ConfigurationErrorTests {
   @Test(arguments: [nil, 2]) func anUnknownKeyIsNamedWithFileLineAndTheNearest(ranks: Int?) throws {
-    let folder = try ScratchFolder()
-    let file = try folder.file("my.yaml", "train:\n  batch_size: 32\n  totl_steps: 100\n")
+    let folder = TemporaryFolder()
+    let file = try folder.write("train:\n  batch_size: 32\n  totl_steps: 100\n", to: "my.yaml")
     let outcome = try Program.run(["train", "--config", file, "--run", "\(folder.path)/run"], ranks: ranks)
     #expect(outcome.status == 64)
     #expect(

@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// Bad input on every number of ranks: one clear line, the right status, nothing half written, never a hang.
@@ -9,12 +10,11 @@ import Testing
 
   /// A copy of the corpus to be spoiled.
   final class SpoiledCorpus {
-    let folder: ScratchFolder
+    let folder = TemporaryFolder()
     var path: String { "\(folder.path)/data" }
 
     init() throws {
-      folder = try ScratchFolder()
-      try FileManager.default.copyItem(atPath: try TrainingRun.data, toPath: path)
+      try FileManager.default.copyItem(atPath: try SmallCorpus.path.get(), toPath: path)
     }
 
     /// The feature files of the training data, in the order of metadata.json.
@@ -89,10 +89,10 @@ import Testing
 
   @Test("a run directory that cannot be written", arguments: groups) func unwritable(ranks: Int?) throws {
     // A file in the place of a folder stops root too.
-    let folder = try ScratchFolder()
-    let file = try folder.file("file", "not a folder")
+    let folder = TemporaryFolder()
+    let file = try folder.write("not a folder", to: "file")
     let launch = try Launch(
-      ["train", "--data", try TrainingRun.data, "--run", "\(file)/run"], ranks: ranks)
+      ["train", "--data", try SmallCorpus.path.get(), "--run", "\(file)/run"], ranks: ranks)
     #expect(launch.status() == 74)
     #expect(launch.errorLines.count == 1)
     #expect(launch.errorLines.first?.contains("\(file)/run") == true, "\(launch.errorLines)")

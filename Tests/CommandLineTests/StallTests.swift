@@ -1,44 +1,16 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// Runs under `mpirun` in which a rank is stopped, killed or slow.
 @Suite(.serialized) struct StallTests {
-  let folder: ScratchFolder
+  let folder = TemporaryFolder()
   var run: String { "\(folder.path)/run" }
-
-  init() throws { folder = try ScratchFolder() }
 
   func arguments(timeout: Int) throws -> [String] {
     try SmallCorpus.training(run: run, steps: 1_000_000)
       + ["--set", "train.stall_timeout=\(timeout)", "--set", "train.checksum_steps=3"]
-  }
-
-  /// The process ids of the ranks that `mpirun` started, in rank order, once training has begun.
-  func ranks(of mpirun: Process) -> [pid_t] {
-    while mpirun.isRunning, TrainTests.steps(run) < 12 { usleep(20_000) }
-    let processes =
-      (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { pid_t($0) } ?? []
-    let ranks = processes.compactMap { process -> (rank: Int, process: pid_t)? in
-      guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
-        status.contains("PPid:\t\(mpirun.processIdentifier)\n"),
-        let environment = FileManager.default.contents(atPath: "/proc/\(process)/environ")
-      else { return nil }
-      let name = "OMPI_COMM_WORLD_RANK="
-      let variables = environment.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-      return variables.first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }.map {
-        ($0, process)
-      }
-    }
-    return ranks.sorted { $0.rank < $1.rank }.map(\.process)
-  }
-
-  /// Whether a process still runs; a zombie, which nobody has buried, does not.
-  func isAlive(_ process: pid_t) -> Bool {
-    guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8) else {
-      return false
-    }
-    return !status.contains("State:\tZ")
   }
 
   /// Runs three ranks and does something to them; tells which processes there were.
@@ -46,9 +18,10 @@ import Testing
     outcome: Program.Outcome, ranks: [pid_t]
   ) {
     var found: [pid_t] = []
-    let outcome = try Program.run(try arguments(timeout: timeout), ranks: 3) { process in
-      found = ranks(of: process)
-      if found.count == 3 { meanwhile(found) } else { process.terminate() }
+    let outcome = try Program.run(try arguments(timeout: timeout), ranks: 3) { launch in
+      while launch.isRunning, RunMetrics.lastStep(run: run) < 12 { usleep(20_000) }
+      found = launch.ranks
+      if found.count == 3 { meanwhile(found) } else { launch.signal(SIGTERM) }
     }
     try #require(found.count == 3, "\(outcome.errors)")
     return (outcome, found)
@@ -57,8 +30,8 @@ import Testing
   /// mpirun does not wait for ranks that it has sent SIGKILL: they are gone soon after it.
   private func expectGone(_ ranks: [pid_t]) {
     let end = Date(timeIntervalSinceNow: 10)
-    while ranks.contains(where: isAlive), Date() < end { usleep(20_000) }
-    #expect(!ranks.contains(where: isAlive))
+    while ranks.contains(where: Processes.isAlive), Date() < end { usleep(20_000) }
+    #expect(!ranks.contains(where: Processes.isAlive))
   }
 
   @Test(arguments: 0..<3) func aStoppedRankIsNamedAndTheJobEnds(stopped: Int) throws {
@@ -124,7 +97,7 @@ import Testing
 /// A disk that takes no more, played by a limit on the size of a file.
 @Suite struct FullDiskTests {
   @Test(arguments: [nil, 2]) func aSaveThatFailsEndsTheRunAndLeavesEarlierCheckpoints(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     // Moments of 6 MB, beyond what a process may write in one file; MPI's shared memory takes 4.
     let wide = ["--set", "model.encoder.feedforward=4096"]
@@ -132,8 +105,8 @@ import Testing
     try #require(first.status == 0, "\(first.errors)")
     let saved = try FileManager.default.subpathsOfDirectory(atPath: "\(run)/checkpoints").sorted()
 
-    let script = try folder.file(
-      "limited", "#!/bin/sh\ntrap '' XFSZ\nulimit -f 9216\nexec \"\(Program.path)\" \"$@\"\n")
+    let script = try folder.write(
+      "#!/bin/sh\ntrap '' XFSZ\nulimit -f 9216\nexec \"\(Program.path)\" \"$@\"\n", to: "limited")
     chmod(script, 0o755)
     let second = try Program.run(
       [

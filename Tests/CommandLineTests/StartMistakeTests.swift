@@ -1,12 +1,13 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// Mistakes that are noticed before anything is written, or that lose nothing when they are made.
 @Suite("Mistakes at the start") struct StartMistakeTests {
   @Test("weights that are not there leave no run behind", arguments: [nil, 2])
   func missingWeights(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let arguments = try SmallCorpus.training(run: "\(folder.path)/run")
     let missing = arguments + ["--weights", "\(folder.path)/none.safetensors"]
     #expect(try Program.run(missing + ["--dry-run"], ranks: ranks).status == 66)
@@ -19,7 +20,7 @@ import Testing
 
   @Test("weights are taken by a resumed run without a checkpoint, and passed over by one that has some")
   func weightsOfAResumedRun() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let first = try SmallCorpus.training(run: "\(folder.path)/first")
     #expect(try Program.run(first).status == 0)
     let weights = "\(folder.path)/first/best/model.safetensors"
@@ -43,7 +44,7 @@ import Testing
 
   @Test("a shard without training utterances leaves no run behind", arguments: [nil, 2])
   func tooManyShards(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let many = ["--set", "train.shards=48", "--set", "train.batch_size=48"]
     let outcome = try Program.run(try SmallCorpus.training(run: "\(folder.path)/run") + many, ranks: ranks)
     #expect(outcome.status == 64)
@@ -53,13 +54,15 @@ import Testing
 
   @Test("a run is not resumed on other data, and not harmed by the attempt", arguments: [nil, 3])
   func otherData(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     let arguments = try SmallCorpus.training(run: run)
     #expect(try Program.run(arguments, ranks: ranks).status == 0)
     let before = try Data(contentsOf: URL(fileURLWithPath: "\(run)/metrics.jsonl"))
     let other = try Program.run(
-      ["train", "--resume", "--run", run, "--data", TrainingRun.data, "--set", "train.total_steps=30"],
+      [
+        "train", "--resume", "--run", run, "--data", SmallCorpus.other.get(), "--set", "train.total_steps=30",
+      ],
       ranks: ranks)
     #expect(other.status == 64)
     #expect(other.errorLines.first?.contains("trained on other speakers or utterances") == true)
@@ -73,16 +76,16 @@ import Testing
   }
 
   @Test("ranks that find different data say so") func staleCopy() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     // Each rank goes to a folder of its own, where "data" is another corpus.
-    for (rank, data) in [(0, try SmallCorpus.path.get()), (1, try TrainingRun.data)] {
+    for (rank, data) in [(0, try SmallCorpus.path.get()), (1, try SmallCorpus.other.get())] {
       try FileManager.default.createDirectory(
         atPath: "\(folder.path)/\(rank)", withIntermediateDirectories: false)
       try FileManager.default.createSymbolicLink(
         atPath: "\(folder.path)/\(rank)/data", withDestinationPath: data)
     }
-    let script = try folder.file(
-      "rank.sh", "cd \(folder.path)/$OMPI_COMM_WORLD_RANK && exec \(Program.path) \"$@\"\n")
+    let script = try folder.write(
+      "cd \(folder.path)/$OMPI_COMM_WORLD_RANK && exec \(Program.path) \"$@\"\n", to: "rank.sh")
     var training = try SmallCorpus.training(run: "\(folder.path)/run")
     training[training.firstIndex(of: "--data")! + 1] = "data"
     let outcome = try Program.run([script] + training, ranks: 2, program: "/bin/bash")
@@ -93,8 +96,8 @@ import Testing
   }
 
   @Test("a dry run finds what the run would refuse") func dryRun() throws {
-    let folder = try ScratchFolder()
-    _ = try folder.file("config.yaml", "train: {seed: 1}\n")
+    let folder = TemporaryFolder()
+    try folder.write("train: {seed: 1}\n", to: "config.yaml")
     let outcome = try Program.run(try SmallCorpus.training(run: folder.path) + ["--dry-run"])
     #expect(outcome.status == 64)
     #expect(outcome.errorLines.first?.contains("a run is there already") == true)
@@ -107,7 +110,7 @@ import Testing
   }
 
   @Test("what is not a file is written to as it is") func devices() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let weights = "\(folder.path)/w.safetensors", device = "\(folder.path)/null.safetensors"
     try Safetensors.write(NamedTensors([("a", Tensor(float32: [1], shape: [1]))]), to: weights)
     try FileManager.default.createSymbolicLink(atPath: device, withDestinationPath: "/dev/null")

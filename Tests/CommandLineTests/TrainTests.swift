@@ -1,36 +1,11 @@
 import Foundation
 import TensorFiles
-import TensorFiles
+import TestSupport
 import Testing
-
-/// A small corpus, made once by the program itself.
-enum SmallCorpus {
-  static let folder = Result { try ScratchFolder.shared() }
-
-  static let path: Result<String, any Error> = Result {
-    let path = try folder.get().path + "/data"
-    let made = try Program.run(
-      ["synthesize", "--output", path, "--speakers", "4", "--utterances", "48", "--seed", "1"])
-    try #require(made.status == 0)
-    return path
-  }
-
-  /// Arguments of a training that takes a second.
-  ///
-  /// - Parameter data: another form of the corpus; `nil` for the folder as it was made.
-  static func training(run: String, steps: Int = 20, data: String? = nil) throws -> [String] {
-    var arguments = ["train", "--data", try data ?? path.get(), "--run", run]
-    for setting in [
-      "total_steps=\(steps)", "warmup_steps=5", "valid_steps=10", "save_steps=10", "batch_size=8", "shards=4",
-      "segment_length=32",
-    ] { arguments += ["--set", "train.\(setting)"] }
-    return arguments
-  }
-}
 
 @Suite struct TrainTests {
   @Test(arguments: [nil, 2]) func aRunHasItsFilesAndTheNotebooksLines(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let outcome = try Program.run(try SmallCorpus.training(run: "\(folder.path)/run"), ranks: ranks)
     #expect(outcome.status == 0)
     let lines = outcome.output.split(separator: "\n").map { $0.filter { $0 != "\r" } }
@@ -111,7 +86,7 @@ enum SmallCorpus {
   }
 
   @Test(arguments: [nil, 2]) func aRunWithoutANameGetsAFolderOfItsOwn(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     var arguments = try SmallCorpus.training(run: "")
     let run = try #require(arguments.firstIndex(of: "--run"))
     arguments.removeSubrange(run...run + 1)
@@ -123,8 +98,8 @@ enum SmallCorpus {
   }
 
   @Test(arguments: [nil, 2]) func aRunIsNotOverwritten(ranks: Int?) throws {
-    let folder = try ScratchFolder()
-    _ = try folder.file("config.yaml", "train: {seed: 1}\n")
+    let folder = TemporaryFolder()
+    try folder.write("train: {seed: 1}\n", to: "config.yaml")
     let outcome = try Program.run(try SmallCorpus.training(run: folder.path), ranks: ranks)
     #expect(outcome.status == 64)
     #expect(
@@ -141,7 +116,7 @@ enum SmallCorpus {
   }
 
   @Test func aDryRunWritesNothing() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let outcome = try Program.run(
       try SmallCorpus.training(run: "\(folder.path)/run") + ["--dry-run"], in: folder.path)
     #expect(outcome.status == 0)
@@ -151,7 +126,7 @@ enum SmallCorpus {
   @Test(arguments: [nil, 2]) func aDryRunDoesNotMakeTheBuiltInCorpus(ranks: Int?) throws {
     for command in [["train", "--dry-run"], ["--dry-run"]] {
       for cache in ["cache", "cache/that/is/not/there"] {
-        let folder = try ScratchFolder()
+        let folder = TemporaryFolder()
         try FileManager.default.createDirectory(
           atPath: "\(folder.path)/cache", withIntermediateDirectories: false)
         let outcome = try Program.run(
@@ -167,12 +142,12 @@ enum SmallCorpus {
   /// SIGTERM to the one process; SIGUSR1 to mpirun, which forwards it to the ranks.
   @Test(arguments: [(nil, SIGTERM), (2, SIGUSR1)] as [(Int?, Int32)])
   func aSignalSavesAndTheRunGoesOn(ranks: Int?, signal: Int32) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     let arguments = try SmallCorpus.training(run: run, steps: 5_000)
-    let outcome = try Program.run(arguments, ranks: ranks) { process in
-      while process.isRunning, Self.steps(run) < 12 { sched_yield() }
-      kill(process.processIdentifier, signal)
+    let outcome = try Program.run(arguments, ranks: ranks) { launch in
+      while launch.isRunning, RunMetrics.lastStep(run: run) < 12 { sched_yield() }
+      launch.signal(signal)
     }
     #expect(outcome.status == 75)
     #expect(outcome.errorLines.count == 1)
@@ -186,15 +161,6 @@ enum SmallCorpus {
         + ["--set", "train.total_steps=\(saved + 5)"], ranks: ranks)
     #expect(resumed.status == 0)
     #expect(Self.latestCheckpoint(run) == saved + 5)
-  }
-
-  /// The last step in a run's metrics.
-  static func steps(_ run: String) -> Int {
-    guard let text = try? String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8),
-      let line = text.split(separator: "\n").last,
-      let json = try? JSON.parse(Array(line.utf8), name: "metrics")
-    else { return 0 }
-    return json["step"]?.int ?? 0
   }
 
   static func latestCheckpoint(_ run: String) -> Int? {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// The same bits alone and under a real `mpirun`.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Whatever is killed and whenever, the run that is gone on with ends like one that was never disturbed.

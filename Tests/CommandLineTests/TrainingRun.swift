@@ -1,23 +1,37 @@
 import Foundation
-import TensorFiles
+import TestSupport
 import Testing
 
-/// A training of the built program that takes a second, on a corpus that it made itself.
-struct TrainingRun {
-  /// Made once: 4 speakers, 48 utterances.
-  private static let corpus = Swift.Result { () throws -> ScratchFolder in
-    let folder = try ScratchFolder.shared()
+extension SmallCorpus {
+  /// One that the program itself made, shared by all tests: 4 speakers, 48 utterances and 8 to be told.
+  static let path = Result { try synthesize(seed: 1) }
+
+  /// Another one.
+  static let other = Result { try synthesize(seed: 2) }
+
+  private static func synthesize(seed: Int) throws -> String {
+    let path = TemporaryFolder.shared()("data")
     let made = try Program.run(
-      [
-        "synthesize", "--output", "\(folder.path)/data", "--speakers", "4", "--utterances", "48", "--seed",
-        "2",
-      ])
+      ["synthesize", "--output", path, "--speakers", "4", "--utterances", "48", "--seed", "\(seed)"])
     try #require(made.status == 0, "\(made.errors)")
-    return folder
+    return path
   }
 
-  static var data: String { get throws { try corpus.get().path + "/data" } }
+  /// Arguments of a training that takes a second.
+  ///
+  /// - Parameter data: another form of the corpus; `nil` for the folder as it was made.
+  static func training(run: String, steps: Int = 20, data: String? = nil) throws -> [String] {
+    var arguments = ["train", "--data", try data ?? path.get(), "--run", run]
+    for setting in [
+      "total_steps=\(steps)", "warmup_steps=5", "valid_steps=10", "save_steps=10", "batch_size=8", "shards=4",
+      "segment_length=32",
+    ] { arguments += ["--set", "train.\(setting)"] }
+    return arguments
+  }
+}
 
+/// A training of the built program that takes a second, on the corpus that it made itself.
+struct TrainingRun {
   /// One small recipe of each encoder; between them every pooling, head and loss.
   static let recipes: [String: [String]] = [
     "transformer": ["encoder.kind=transformer", "encoder.heads=2"],
@@ -32,7 +46,7 @@ struct TrainingRun {
   /// The run directory.
   let path: String
   let steps: Int
-  private let folder: ScratchFolder
+  private let folder = TemporaryFolder()
   private let data: String
   private let settings: [String]
 
@@ -41,10 +55,9 @@ struct TrainingRun {
     _ recipe: String = "transformer", steps: Int, saveSteps: Int = 20, data: String? = nil,
     settings: [String] = []
   ) throws {
-    folder = try ScratchFolder()
     path = "\(folder.path)/run"
     self.steps = steps
-    self.data = try data ?? Self.data
+    self.data = try data ?? SmallCorpus.path.get()
     self.settings =
       [
         "model.d_model=16", "model.encoder.feedforward=32", "train.total_steps=\(steps)",
@@ -95,7 +108,7 @@ struct TrainingRun {
   /// What is in it in the end, but for what may differ: times, and which processors computed.
   struct Result: Equatable {
     var files: [String: [UInt8]] = [:]
-    var metrics: [JSON] = []
+    var metrics = RunMetrics()
 
     /// The names of what differs.
     func differences(from other: Result) -> [String] {
@@ -112,26 +125,7 @@ struct TrainingRun {
     for name in ["\(last)/model.safetensors", "\(last)/optimizer.safetensors", "best/model.safetensors"] {
       result.files[name] = Array(try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)")))
     }
-    result.metrics = try lines(of: "metrics.jsonl").map { line in
-      var object = line.object ?? JSONObject()
-      object["steps_per_s"] = nil
-      return .object(object)
-    }
+    result.metrics = try RunMetrics(run: path)
     return result
-  }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): random choices that a seed repeats.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A scheduler's signals: the step is finished, everything is saved, the status is 75, nobody is left.

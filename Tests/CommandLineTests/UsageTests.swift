@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 @Suite struct UsageTests {
@@ -58,8 +59,8 @@ import Testing
   }
 
   @Test func statusesTellWhatWentWrong() throws {
-    let folder = try ScratchFolder()
-    let broken = try folder.file("broken.safetensors", "this is no safetensors file")
+    let folder = TemporaryFolder()
+    let broken = try folder.write("this is no safetensors file", to: "broken.safetensors")
     let good = "\(folder.path)/good.safetensors"
     try Safetensors.write(NamedTensors([("a", Tensor(float32: [1, 2], shape: [2]))]), to: good)
     #expect(try Program.run(["convert", "\(folder.path)/none.pt", "\(folder.path)/x.pt"]).status == 66)
@@ -70,7 +71,7 @@ import Testing
   }
 
   @Test(arguments: [nil, 2]) func weightsSurviveTheWayToPyTorchAndBack(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let names = ["a.safetensors", "b.ckpt", "c.safetensors"].map { "\(folder.path)/\($0)" }
     let weights = NamedTensors([
       ("prenet.weight", Tensor(float32: (0..<80).map(Float.init), shape: [2, 40])),
@@ -85,7 +86,7 @@ import Testing
   }
 
   @Test func sharedWeightsGetTheirFurtherNamesInAPyTorchFile() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let stored = "\(folder.path)/once.safetensors", exported = "\(folder.path)/repeated.ckpt"
     let tensor = Tensor(float32: [1, 2], shape: [2])
     let metadata = ["layers.1.bias": "layers.0.bias", "format": "pt", "step": "no tensor"]

@@ -4,6 +4,7 @@ import Diagnostics
 import SpeakerNet
 import TensorCore
 import TensorFiles
+import TestSupport
 import Testing
 import Training
 

@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import SpeechData
 import TensorFiles
+import TestSupport
 import Testing
 
 @Suite("A corpus with a mistake in its JSON")
@@ -141,7 +142,8 @@ struct FeatureFailureTests {
     let packing = try #require(failure { try made.pack(1) })
     #expect(packing.kind == first.kind)
     // The test file is good and done or not begun; the shard leaves nothing, and there is no manifest.
-    #expect(["", "test-00000-of-00001.mels"].contains(made.folder.contents("packed").joined(separator: " ")))
+    #expect(
+      ["", "test-00000-of-00001.mels"].contains(made.folder.contents(of: "packed").joined(separator: " ")))
     return first
   }
 

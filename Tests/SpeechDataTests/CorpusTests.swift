@@ -2,17 +2,8 @@ import Diagnostics
 import Foundation
 import SpeechData
 import TensorFiles
+import TestSupport
 import Testing
-
-/// The failure that `body` throws, if it throws one.
-func failure(_ body: () throws -> Void) -> Failure? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return error as? Failure
-  }
-}
 
 @Suite("A corpus, opened")
 struct CorpusTests {

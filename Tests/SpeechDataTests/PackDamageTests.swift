@@ -3,6 +3,7 @@ import Foundation
 import SpeechData
 import TensorCore
 import TensorFiles
+import TestSupport
 import Testing
 
 @Suite("A damaged packed corpus")
@@ -51,7 +52,7 @@ struct PackDamageTests {
   @Test("is refused or read right, whichever bytes of whichever file change")
   func mutations() throws {
     let random = RandomStream(seed: 2026, purpose: .synthesis)
-    for (f, name) in made.folder.contents("packed").enumerated() {
+    for (f, name) in made.folder.contents(of: "packed").enumerated() {
       let whole = try Data(contentsOf: URL(fileURLWithPath: "\(made.packed)/\(name)"))
       for offset in whole.indices {
         var damaged = whole

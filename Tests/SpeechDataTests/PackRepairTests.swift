@@ -1,6 +1,7 @@
 import Foundation
 import SpeechData
 import TensorFiles
+import TestSupport
 import Testing
 
 /// What a disk or a person damages in a packed corpus, packing again mends: in the end every byte is what it was.
@@ -48,7 +49,7 @@ struct PackRepairTests {
   @Test(arguments: damages) func isMended(_ damage: Damage) throws {
     let made = try TestCorpus(count: 25)
     try made.pack(4)
-    let names = made.folder.contents("packed")
+    let names = made.folder.contents(of: "packed")
     let whole = try names.map(made.bytes)
     let inodes = try names.map(made.inode)
 
@@ -61,7 +62,7 @@ struct PackRepairTests {
     }
 
     try made.pack(4)
-    #expect(made.folder.contents("packed") == names)
+    #expect(made.folder.contents(of: "packed") == names)
     for (index, name) in names.enumerated() {
       #expect(try made.bytes(name) == whole[index], "\(name)")
       // What was not damaged is not written again, but for the manifest, which comes last.
@@ -83,7 +84,7 @@ struct PackRepairTests {
   @Test("also shared out over processes, and with several damages at once") func shared() throws {
     let made = try TestCorpus(count: 25)
     try made.pack(4)
-    let names = made.folder.contents("packed")
+    let names = made.folder.contents(of: "packed")
     let whole = try names.map(made.bytes)
     for name in names {
       var damaged = try made.bytes(name)
@@ -94,7 +95,7 @@ struct PackRepairTests {
     let packer = try Packer(source: made.source, output: made.packed, files: 4)
     for files in [2..<4, 0..<2] { try packer.run(files: files, threads: 2) { _, _ in } }
     try packer.finish()
-    #expect(made.folder.contents("packed") == names)
+    #expect(made.folder.contents(of: "packed") == names)
     #expect(try names.map(made.bytes) == whole)
   }
 

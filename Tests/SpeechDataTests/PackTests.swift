@@ -4,6 +4,7 @@ import SpeechData
 import TensorCore
 import TensorFiles
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Packing")
@@ -36,7 +37,7 @@ struct PackTests {
   func deterministic() throws {
     let made = try TestCorpus(count: 25)
     try made.pack(5, threads: 1)
-    let names = made.folder.contents("packed")
+    let names = made.folder.contents(of: "packed")
     #expect(names.count == 11)
     let shared = made.folder("shared")
     let packer = try Packer(source: made.source, output: shared, files: 5)
@@ -45,7 +46,7 @@ struct PackTests {
     try packer.run(files: 0..<3, threads: 3) { _, _ in }
     #expect(failure { _ = try Corpus.open(shared) }?.kind == .missingInput)
     try packer.finish()
-    #expect(made.folder.contents("shared") == names)
+    #expect(made.folder.contents(of: "shared") == names)
     for name in names { #expect(try bytes("\(made.packed)/\(name)") == bytes("\(shared)/\(name)")) }
   }
 
@@ -65,7 +66,7 @@ struct PackTests {
   func restart() throws {
     let made = try TestCorpus(count: 25)
     try made.pack(5)
-    let reference = try made.folder.contents("packed").map { try bytes("\(made.packed)/\($0)") }
+    let reference = try made.folder.contents(of: "packed").map { try bytes("\(made.packed)/\($0)") }
     let kept = "\(made.packed)/shard-00001-of-00005.mels"
     let lost = "\(made.packed)/shard-00003-of-00005.mels"
     try FileManager.default.removeItem(atPath: "\(made.packed)/manifest.json")
@@ -74,7 +75,7 @@ struct PackTests {
     let inode = try FileManager.default.attributesOfItem(atPath: kept)[.systemFileNumber] as? Int
     try made.pack(5)
     #expect(try FileManager.default.attributesOfItem(atPath: kept)[.systemFileNumber] as? Int == inode)
-    #expect(try made.folder.contents("packed").map { try bytes("\(made.packed)/\($0)") } == reference)
+    #expect(try made.folder.contents(of: "packed").map { try bytes("\(made.packed)/\($0)") } == reference)
   }
 
   @Test("can be killed in the middle and started again")
@@ -82,7 +83,7 @@ struct PackTests {
     // Four files, of which the kernel lets a process write only the smaller ones before it kills it.
     let made = try TestCorpus(count: 25, tests: nil)
     try made.pack(4, threads: 1)
-    let names = made.folder.contents("packed")
+    let names = made.folder.contents(of: "packed")
     let reference = try names.map { try bytes("\(made.packed)/\($0)") }
     let limit = try #require(reference.dropFirst().map(\.count).sorted().dropLast().last)
     try FileManager.default.removeItem(atPath: made.packed)
@@ -95,10 +96,10 @@ struct PackTests {
       limitResource(RLIMIT_FSIZE, to: rlim_t(limit))
       try Packer(source: source, output: packed, files: 4).run(threads: 3) { _, _ in }
     }
-    #expect(made.folder.contents("packed").contains { $0.contains(".partial-") })
+    #expect(made.folder.contents(of: "packed").contains { $0.contains(".partial-") })
     #expect(failure { _ = try Corpus.open(made.packed) }?.kind == .missingInput)
     try made.pack(4)
-    #expect(made.folder.contents("packed") == names)
+    #expect(made.folder.contents(of: "packed") == names)
     #expect(try names.map { try bytes("\(made.packed)/\($0)") } == reference)
   }
 
@@ -109,7 +110,7 @@ struct PackTests {
     let good = try bytes(bad)
     try FileManager.default.removeItem(atPath: bad)
     #expect(failure { try made.pack(5) }?.kind == .missingInput)
-    #expect(made.folder.contents("packed").allSatisfy { $0.hasSuffix(".mels") })
+    #expect(made.folder.contents(of: "packed").allSatisfy { $0.hasSuffix(".mels") })
     try good.write(to: URL(fileURLWithPath: bad))
     try made.pack(5)
     try Corpus.open(made.packed).prepareEverything()
@@ -122,14 +123,14 @@ struct PackTests {
     let corpus = try Corpus.open(made.packed)
     #expect(corpus.tests?.map(\.frames) == frames)
     try corpus.prepareEverything()
-    #expect(made.folder.contents("packed").count == (frames == nil ? 5 : 9))
+    #expect(made.folder.contents(of: "packed").count == (frames == nil ? 5 : 9))
   }
 
   @Test("refuses a folder that holds something else, and leaves it as it is")
   func foreign() throws {
     let made = try TestCorpus(count: 12)
     try made.pack(4)
-    let before = made.folder.contents("packed")
+    let before = made.folder.contents(of: "packed")
     func refusal(_ source: String, _ output: String, _ files: Int) throws -> Failure {
       try #require(
         failure { try Packer(source: source, output: output, files: files).run(threads: 1) { _, _ in } })
@@ -151,7 +152,7 @@ struct PackTests {
           == Failure(.usage, "\(output) is the folder of the data: give a folder of its own to pack into"))
     }
     #expect(try refusal(made.source, "", 4).kind == .usage)
-    #expect(made.folder.contents("packed") == before)
+    #expect(made.folder.contents(of: "packed") == before)
     // The same index, but one utterance says something else now.
     try TorchFile.writeTensor(
       Tensor(float32: TestCorpus.values(99, 0..<made.frames[3]), shape: [made.frames[3], 40]),
@@ -202,7 +203,7 @@ struct PackTests {
       done.signal()
     }
     waits.wait()
-    #expect(made.folder.contents("packed") == [])
+    #expect(made.folder.contents(of: "packed") == [])
     try first.run(files: 0..<4, threads: 1) { _, _ in }
     try first.finish()
     let inodes = try inodes(in: made)
@@ -216,7 +217,7 @@ struct PackTests {
 
   private func inodes(in made: TestCorpus) throws -> [String: Int] {
     Dictionary(
-      uniqueKeysWithValues: try made.folder.contents("packed").map { name in
+      uniqueKeysWithValues: try made.folder.contents(of: "packed").map { name in
         let attributes = try FileManager.default.attributesOfItem(atPath: "\(made.packed)/\(name)")
         return (name, try #require(attributes[.systemFileNumber] as? Int))
       })
@@ -255,6 +256,6 @@ struct PackTests {
       #expect(error.kind == .inputOutput)
       #expect(error.message.hasPrefix("\(packed)/shard-0000"))
     }
-    #expect(made.folder.contents("packed").allSatisfy { $0.hasPrefix("test-") && $0.hasSuffix(".mels") })
+    #expect(made.folder.contents(of: "packed").allSatisfy { $0.hasPrefix("test-") && $0.hasSuffix(".mels") })
   }
 }

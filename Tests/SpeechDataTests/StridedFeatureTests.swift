@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import SpeechData
+import TestSupport
 import Testing
 
 @Suite("Feature files whose tensor is a view")

@@ -1,33 +1,13 @@
 import Foundation
 import SpeechData
 import TensorFiles
-
-/// A folder for one test, removed with the value.
-final class TemporaryFolder: Sendable {
-  let path: String
-
-  init() {
-    // In memory where there is such a place: every file is flushed, which takes its time on a disk.
-    let parent = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
-    path = "\(parent)/speechdata-\(UUID().uuidString)"
-    try! FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// The path of something in it.
-  func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
-
-  /// The names in one of its folders, sorted.
-  func contents(_ name: String) -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: self(name))) ?? []).sorted()
-  }
-}
+import TestSupport
 
 /// A corpus in the homework's layout whose every number is known: `value(n, t, b)` for utterance file n.
 struct TestCorpus {
-  let folder = TemporaryFolder()
-  var source: String { folder("source") }
+  let folder = TemporaryFolder.inMemory()
+  private let layout: HomeworkFolder
+  var source: String { layout.path }
   var packed: String { folder("packed") }
   /// Frames by utterance, in dataset order.
   let frames: [Int]
@@ -40,28 +20,18 @@ struct TestCorpus {
     testFrames = tests ?? []
     let speakers = framesBySpeaker.count
     labels = framesBySpeaker.enumerated().flatMap { s, list in list.map { _ in speakers - 1 - s } }
-    try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+    layout = try HomeworkFolder(folder("source"))
     var number = 0
-    var bySpeaker: [(String, JSON)] = []
-    for (s, list) in framesBySpeaker.enumerated() {
-      let entries = try list.map { frames in
-        defer { number += 1 }
-        return try write(number, frames: frames)
-      }
-      bySpeaker.append((Self.speaker(s), .array(entries)))
-    }
-    try write("metadata.json", ["n_mels": 40, "speakers": .object(JSONObject(bySpeaker))])
-    try write(
-      "mapping.json",
-      [
-        "speaker2id": .object(
-          JSONObject((0..<speakers).map { (Self.speaker($0), .integer(speakers - 1 - $0)) })),
-        "id2speaker": .object(
-          JSONObject((0..<speakers).map { ("\(speakers - 1 - $0)", .string(Self.speaker($0))) })),
-      ])
+    try layout.write(
+      speakers: try framesBySpeaker.enumerated().map { s, list in
+        let entries = try list.map { frames in
+          defer { number += 1 }
+          return try write(number, frames: frames)
+        }
+        return (Self.speaker(s), speakers - 1 - s, entries)
+      })
     if let tests {
-      let entries = try tests.enumerated().map { try write(Self.firstTest + $0, frames: $1) }
-      try write("testdata.json", ["n_mels": 40, "utterances": .array(entries)])
+      try layout.write(tests: try tests.enumerated().map { try write(Self.firstTest + $0, frames: $1) })
     }
   }
 
@@ -85,19 +55,12 @@ struct TestCorpus {
 
   @discardableResult
   func write(_ number: Int, frames: Int) throws -> JSON {
-    try TorchFile.writeTensor(
-      Tensor(float32: Self.values(number, 0..<frames), shape: [frames, 40]),
-      to: "\(source)/\(Self.name(number))")
-    return Self.entry(Self.name(number), frames)
+    try layout.write(Self.values(number, 0..<frames), to: Self.name(number))
   }
 
-  static func entry(_ path: String, _ frames: Int) -> JSON {
-    ["feature_path": .string(path), "mel_len": .integer(frames)]
-  }
+  static func entry(_ path: String, _ frames: Int) -> JSON { HomeworkFolder.entry(path, frames) }
 
-  func write(_ name: String, _ json: JSON) throws {
-    try FileWriting.writeAtomically(Array(json.serialized(indent: 4).utf8), to: "\(source)/\(name)")
-  }
+  func write(_ name: String, _ json: JSON) throws { try layout.write(json, to: name) }
 
   func pack(_ files: Int, threads: Int = 2) throws {
     try Packer(source: source, output: packed, files: files).run(threads: threads) { _, _ in }

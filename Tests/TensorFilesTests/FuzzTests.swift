@@ -1,5 +1,6 @@
 import Diagnostics
 import TensorFiles
+import TestSupport
 import Testing
 
 /// Readers of foreign bytes end with a value or a `Failure`, whatever the bytes: thousands of mutations, the same in
@@ -11,7 +12,7 @@ import Testing
     let text: [UInt8] = Array(
       #"{"n_mels": 40, "speakers": {"id1": [{"feature_path": "uttr-é\u00e9.pt", "mel_len": -702.5e+1}]}, "x": [true, null]}"#
         .utf8)
-    var random = SplitMix64(state: 2)
+    var random = SeededGenerator(seed: 2)
     for _ in 0..<Self.rounds * 4 {
       let bytes = text.mutated(using: &random)
       expectValueOrFailure(of: bytes) { try JSON.parse(bytes, name: "t") }
@@ -25,7 +26,7 @@ import Testing
   func safetensors(name: String) throws {
     let whole = try bytes(ofFile: fixture(name + ".safetensors"))
     let scratch = try ScratchFile()
-    var random = SplitMix64(state: 3)
+    var random = SeededGenerator(seed: 3)
     for _ in 0..<Self.rounds {
       let mutated = whole.mutated(using: &random)
       scratch.replace(by: mutated)
@@ -46,7 +47,7 @@ import Testing
   func torchFiles(name: String) throws {
     let whole = try bytes(ofFile: fixture(name))
     let scratch = try ScratchFile()
-    var random = SplitMix64(state: 4)
+    var random = SeededGenerator(seed: 4)
     for _ in 0..<Self.rounds {
       let mutated = whole.mutated(using: &random)
       scratch.replace(by: mutated)
@@ -60,7 +61,7 @@ import Testing
     let whole = try bytes(ofFile: fixture("scalar.pt"))
     let directory = try #require(whole.firstRange(of: [0x50, 0x4B, 1, 2])).lowerBound
     let scratch = try ScratchFile()
-    var random = SplitMix64(state: 5)
+    var random = SeededGenerator(seed: 5)
     for _ in 0..<Self.rounds {
       let mutated = Array(whole[..<directory]) + Array(whole[directory...]).mutated(using: &random)
       scratch.replace(by: mutated)
@@ -83,7 +84,7 @@ import Testing
     let pickle = Array(whole[start...end])
     let storage = [UInt8](repeating: 1, count: 3680)
     let scratch = try ScratchFile()
-    var random = SplitMix64(state: 6)
+    var random = SeededGenerator(seed: 6)
     for _ in 0..<Self.rounds {
       let mutated = pickle.mutated(using: &random)
       scratch.replace(by: torchFile(pickle: mutated, storage: storage))

@@ -1,5 +1,6 @@
 import Diagnostics
 import TensorFiles
+import TestSupport
 import Testing
 
 private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.utf8), name: "t.json") }
@@ -87,8 +88,8 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
   }
 
   @Test func missingFilesAndFolders() throws {
-    let folder = try TemporaryFolder()
-    expectFailure(.missingInput, saying: "no such file") { try JSON.read(path: folder.file("none.json")) }
+    let folder = TemporaryFolder()
+    expectFailure(.missingInput, saying: "no such file") { try JSON.read(path: folder("none.json")) }
     expectFailure(.badData, saying: "is a folder") { try JSON.read(path: folder.path) }
   }
 }
@@ -126,7 +127,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
   }
 
   @Test func randomValuesComeBack() throws {
-    var random = SplitMix64(state: 1)
+    var random = SeededGenerator(seed: 1)
     for _ in 0..<2000 {
       let json = Self.randomValue(depth: 0, &random)
       #expect(try parse(json.serialized()) == json)
@@ -134,7 +135,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     }
   }
 
-  private static func randomValue(depth: Int, _ random: inout SplitMix64) -> JSON {
+  private static func randomValue(depth: Int, _ random: inout SeededGenerator) -> JSON {
     switch Int.random(in: 0..<(depth < 4 ? 8 : 6), using: &random) {
     case 0: return .null
     case 1: return .bool(.random(using: &random))
@@ -155,7 +156,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     }
   }
 
-  private static func randomString(_ random: inout SplitMix64) -> String {
+  private static func randomString(_ random: inout SeededGenerator) -> String {
     let scalars: [Unicode.Scalar] = (0..<Int.random(in: 0..<12, using: &random)).compactMap { _ in
       Unicode.Scalar(UInt32.random(in: 0..<(Bool.random(using: &random) ? 0x80 : 0x11_0000), using: &random))
     }

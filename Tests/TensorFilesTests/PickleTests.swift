@@ -1,21 +1,23 @@
 import Diagnostics
 import TensorFiles
+import TestSupport
 import Testing
 
 /// Reads a sound zip file around a pickle written by hand; its storage is 16 bytes, the floats 0, 1, 2, 3.
 private func read(_ object: [UInt8]) throws -> Tensor { try readPickle(Pickle.whole(object)) }
 
 private func readPickle(_ pickle: [UInt8]) throws -> Tensor {
-  let folder = try TemporaryFolder()
+  let folder = TemporaryFolder()
   let storage = Tensor(float32: [0, 1, 2, 3], shape: [4]).bytes
-  return try TorchFile.readTensor(path: try folder.write(torchFile(pickle: pickle, storage: storage), "t.pt"))
+  return try TorchFile.readTensor(
+    path: try folder.write(torchFile(pickle: pickle, storage: storage), to: "t.pt"))
 }
 
 private func readStateDict(_ object: [UInt8]) throws -> NamedTensors {
-  let folder = try TemporaryFolder()
+  let folder = TemporaryFolder()
   let storage = Tensor(float32: [0, 1, 2, 3], shape: [4]).bytes
   return try TorchFile.readStateDict(
-    path: try folder.write(torchFile(pickle: Pickle.whole(object), storage: storage), "t.ckpt"))
+    path: try folder.write(torchFile(pickle: Pickle.whole(object), storage: storage), to: "t.ckpt"))
 }
 
 private let storage = Pickle.storage(count: 4)
@@ -253,7 +255,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
     let view = Pickle.tensor(Pickle.storage(count: 1000), shape: [count], stride: [1])
     var items = Pickle.string("0") + view + [0x71, 0]
     for name in 1..<1000 { items += Pickle.string(String(name)) + [0x68, 0] }
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     let path = try folder.write(
       torchFile(
         pickle: Pickle.whole(Array("}(".utf8) + items + Array("u".utf8)),

@@ -1,5 +1,6 @@
 import Diagnostics
 import TensorFiles
+import TestSupport
 import Testing
 
 /// A safetensors file of a header and as many zero bytes.
@@ -21,9 +22,9 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     #expect(!tensors.isEmpty)
     #expect(try Safetensors.parse(bytes(ofFile: path), name: path) == tensors)
     #expect(Safetensors.serialize(tensors) == (try bytes(ofFile: path)))
-    let folder = try TemporaryFolder()
-    try Safetensors.write(tensors, to: folder.file("copy"))
-    #expect(try bytes(ofFile: folder.file("copy")) == (try bytes(ofFile: path)))
+    let folder = TemporaryFolder()
+    try Safetensors.write(tensors, to: folder("copy"))
+    #expect(try bytes(ofFile: folder("copy")) == (try bytes(ofFile: path)))
   }
 
   @Test func orderAndMetadataAreDeterministic() throws {

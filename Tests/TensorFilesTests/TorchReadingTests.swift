@@ -1,6 +1,7 @@
 import Diagnostics
 import Glibc
 import TensorFiles
+import TestSupport
 import Testing
 
 @Suite struct TorchReading {
@@ -53,9 +54,9 @@ import Testing
   }
 
   @Test func missingAndForeignFiles() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     expectFailure(.missingInput, saying: "none.pt: no such file") {
-      try TorchFile.readTensor(path: folder.file("none.pt"))
+      try TorchFile.readTensor(path: folder("none.pt"))
     }
     let empty = try folder.write([])
     expectFailure(saying: "is empty") { try TorchFile.readTensor(path: empty) }
@@ -107,8 +108,8 @@ import Testing
       .init(name: "t/data/1", byteCount: 4 * count, crc32: 0x1234_5678),
       .init(name: "t/version", byteCount: 0, crc32: 0),
     ])
-    let folder = try TemporaryFolder()
-    let descriptor = open(folder.file("large"), O_RDWR | O_CREAT, 0o600)
+    let folder = TemporaryFolder()
+    let descriptor = open(folder("large"), O_RDWR | O_CREAT, 0o600)
     defer { close(descriptor) }
     for (header, offset) in zip(layout.localHeaders, layout.payloadOffsets) {
       #expect(pwrite(descriptor, header, header.count, offset - header.count) == header.count)
@@ -118,7 +119,7 @@ import Testing
     #expect(
       pwrite(descriptor, layout.directory, layout.directory.count, layout.payloadOffsets[3])
         == layout.directory.count)
-    let location = try TorchFile.locateTensor(path: folder.file("large"))
+    let location = try TorchFile.locateTensor(path: folder("large"))
     #expect(location.payloadOffset == layout.payloadOffsets[2])
     #expect(location.payloadOffset > 4 * count)
     #expect(location.payloadBytes == 4 * count)

@@ -1,6 +1,7 @@
 import Diagnostics
 import Glibc
 import TensorFiles
+import TestSupport
 import Testing
 
 /// The CRC-32 of zip files, written out: an independent check of what the library writes, and what makes a damaged
@@ -70,13 +71,12 @@ enum Pickle {
 /// One scratch file, rewritten in place for every mutation of a fuzz test. It is never cut to nothing first: ext4
 /// takes that for a replacement and flushes it to disk, five milliseconds each time.
 final class ScratchFile {
-  private let folder: TemporaryFolder
+  private let folder = TemporaryFolder()
   private let descriptor: Int32
   let path: String
 
   init() throws {
-    folder = try TemporaryFolder()
-    path = folder.file("scratch")
+    path = folder("scratch")
     descriptor = open(path, O_WRONLY | O_CREAT, 0o600)
     precondition(descriptor >= 0)
   }

@@ -1,5 +1,6 @@
 import Diagnostics
 import TensorFiles
+import TestSupport
 import Testing
 
 /// A sound file and where its parts are, to be damaged one field at a time.
@@ -25,8 +26,8 @@ private struct Specimen {
   }
 
   static func read(_ bytes: [UInt8]) throws -> Tensor {
-    let folder = try TemporaryFolder()
-    return try TorchFile.readTensor(path: try folder.write(bytes, "t.pt"))
+    let folder = TemporaryFolder()
+    return try TorchFile.readTensor(path: try folder.write(bytes, to: "t.pt"))
   }
 }
 

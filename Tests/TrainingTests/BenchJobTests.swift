@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import SpeechData
 import TensorFiles
+import TestSupport
 import Testing
 import Measurement
 import Training

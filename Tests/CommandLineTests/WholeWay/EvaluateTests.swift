@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// What `evaluate` says of a run: what the run itself said, and the same whoever is asked.
@@ -19,7 +20,7 @@ import Testing
 
     let best = try JSON.read(path: "\(run)/best/state.json")
     let line = try #require(
-      try WholeWay.metrics(run).first { $0["split"]?.string == "valid" && $0["step"] == best["step"] })
+      try RunMetrics(run: run).lines.first { $0["split"]?.string == "valid" && $0["step"] == best["step"] })
     #expect(line["accuracy"] == best["accuracy"])
     if whole {
       let loss = try #require(result["loss"]?.double)
@@ -96,7 +97,7 @@ import Testing
   }
 
   @Test(arguments: [nil, 3]) func withoutBestWeightsItIsTheLastWholeCheckpoint(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     try FileManager.default.copyItem(atPath: try WholeWay.run.get(), toPath: run)
     try FileManager.default.removeItem(atPath: "\(run)/best")

@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// The homework's submission: every test utterance in its place, with the speaker whose logit is the largest.
@@ -9,19 +10,19 @@ import Testing
     let submission: Data, logits: Data
 
     init(_ arguments: [String], data: String, ranks: Int? = nil) throws {
-      let folder = try ScratchFolder()
+      let folder = TemporaryFolder()
       let outputs = ["\(folder.path)/output.csv", "\(folder.path)/logits.safetensors"]
       _ = try WholeWay.output(
         ["predict", "--data", data, "--output", outputs[0], "--logits", outputs[1]] + arguments, ranks: ranks)
       submission = try #require(FileManager.default.contents(atPath: outputs[0]))
       logits = try #require(FileManager.default.contents(atPath: outputs[1]))
       // Nothing else is left behind.
-      #expect(try WholeWay.files(folder.path).count == 2)
+      #expect(try files(below: folder.path).count == 2)
     }
 
     /// [utterances, speakers]
     func rows() throws -> [[Float]] {
-      let folder = try ScratchFolder()
+      let folder = TemporaryFolder()
       let file = "\(folder.path)/logits.safetensors"
       try logits.write(to: URL(fileURLWithPath: file))
       let tensor = try Safetensors.read(path: file).tensor("logits", in: file)
@@ -70,7 +71,7 @@ import Testing
 
   @Test(arguments: [nil, 3]) func aRunIsItsBestWeightsWithItsConfiguration(ranks: Int?) throws {
     let run = try WholeWay.run.get(), data = try SmallCorpus.path.get()
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let best = "\(run)/best/model.safetensors", torch = "\(folder.path)/best.ckpt"
     #expect(try Program.run(["convert", best, torch]).status == 0)
     let expected = try Answer(["--run", run], data: data, ranks: ranks)
@@ -84,7 +85,7 @@ import Testing
   }
 
   @Test(arguments: [nil, 2]) func withoutTestUtterancesItSaysSo(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let data = "\(folder.path)/data"
     try FileManager.default.copyItem(atPath: try SmallCorpus.path.get(), toPath: data)
     try FileManager.default.removeItem(atPath: "\(data)/testdata.json")

@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// What the tests of this folder share, made once: the small corpus packed, and a run on it as it was made.
@@ -13,7 +14,7 @@ enum WholeWay {
   static var forms: [String] { get throws { [try SmallCorpus.path.get(), try packed.get()] } }
 
   static let packed = Swift.Result { () throws -> String in
-    let path = try folder.get().path + "/packed"
+    let path = folder("packed")
     let outcome = try Program.run(packing(to: path))
     try #require(outcome.status == 0, "\(outcome.errors)")
     return path
@@ -21,13 +22,13 @@ enum WholeWay {
 
   /// The run directory of a training alone, from the homework's folder.
   static let run = Swift.Result { () throws -> String in
-    let path = try folder.get().path + "/run"
+    let path = folder("run")
     let outcome = try Program.run(training(run: path))
     try #require(outcome.status == 0, "\(outcome.errors)")
     return path
   }
 
-  private static let folder = Swift.Result { try ScratchFolder.shared() }
+  private static let folder = TemporaryFolder.shared()
 
   static func packing(to path: String) throws -> [String] {
     ["pack", "--data", try SmallCorpus.path.get(), "--output", path, "--shards", "8"]
@@ -44,28 +45,9 @@ enum WholeWay {
     ["--weights", file, "--config", "\(run)/config.yaml"]
   }
 
-  /// Every file of a folder by its name.
-  static func files(_ folder: String) throws -> [String: Data] {
-    var files: [String: Data] = [:]
-    for name in try FileManager.default.subpathsOfDirectory(atPath: folder) {
-      // A folder has no contents of this kind.
-      files[name] = FileManager.default.contents(atPath: "\(folder)/\(name)")
-    }
-    return files
-  }
-
-  /// The lines of a run's `metrics.jsonl`, without how fast it was.
-  static func metrics(_ run: String) throws -> [JSON] {
-    try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8).split(separator: "\n").map { line in
-      var object = try JSON.parse(Array(line.utf8), name: "metrics.jsonl").object ?? JSONObject()
-      object["steps_per_s"] = nil
-      return .object(object)
-    }
-  }
-
   /// What a run has come to: every file of tensors and the configuration, by name.
   static func tensors(_ run: String) throws -> [String: Data] {
-    try files(run).filter { $0.key.hasSuffix(".safetensors") || $0.key == "config.yaml" }
+    try files(below: run).filter { $0.key.hasSuffix(".safetensors") || $0.key == "config.yaml" }
   }
 
   /// What a command prints when all goes well.

@@ -1,20 +1,21 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// From the homework's folder to a run: the same files whoever does it, and from the packed folder too.
 @Suite("Pack and train") struct PackAndTrainTests {
   @Test(arguments: [1, 2, 3]) func packingWritesTheSameFilesOnAnyNumberOfRanks(ranks: Int) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let outcome = try Program.run(WholeWay.packing(to: "\(folder.path)/packed"), ranks: ranks)
     #expect(outcome.status == 0, "\(outcome.errors)")
-    let expected = try WholeWay.files(WholeWay.packed.get())
+    let expected = try files(below: WholeWay.packed.get())
     #expect(expected.count == 17)
-    #expect(try WholeWay.files("\(folder.path)/packed") == expected)
+    #expect(try files(below: "\(folder.path)/packed") == expected)
   }
 
   @Test(arguments: [nil, 2, 3]) func aRunOnThePackedCorpusIsTheSame(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     let outcome = try Program.run(
       WholeWay.training(run: run, data: WholeWay.packed.get()), ranks: ranks)
@@ -25,14 +26,14 @@ import Testing
     let found = try WholeWay.tensors(run)
     #expect(expected.keys.filter { found[$0] != expected[$0] } == [])
     #expect(found.count == expected.count)
-    #expect(try WholeWay.metrics(run) == WholeWay.metrics(WholeWay.run.get()))
+    #expect(try RunMetrics(run: run) == RunMetrics(run: WholeWay.run.get()))
   }
 }
 
 /// A run goes on where the weights of another were.
 @Suite("Starting from given weights") struct StartingWeightsTests {
   @Test func itBeginsWithThemAndHasTheSameBitsOnOneRankAndOnTwo() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let given = try WholeWay.run.get() + "/best/model.safetensors"
     let torch = "\(folder.path)/best.ckpt"
     #expect(try Program.run(["convert", given, torch]).status == 0)
@@ -51,7 +52,7 @@ import Testing
     for run in runs[1...2] {
       let found = try WholeWay.tensors(run)
       #expect(expected.keys.filter { found[$0] != expected[$0] } == [])
-      #expect(try WholeWay.metrics(run) == WholeWay.metrics(runs[0]))
+      #expect(try RunMetrics(run: run) == RunMetrics(run: runs[0]))
     }
 
     let weights = try Safetensors.read(path: given)

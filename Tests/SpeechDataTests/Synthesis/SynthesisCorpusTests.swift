@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import SpeechData
 import TensorFiles
+import TestSupport
 import Testing
 
 struct SynthesisCorpusTests {
@@ -34,119 +35,113 @@ struct SynthesisCorpusTests {
   }
 
   @Test func theDirectoryIsTheHomeworks() throws {
-    try withTemporaryFolder { folder in
-      let path = "\(folder)/corpus"
-      var calls: [Int] = []
-      try corpus.writeAll(to: path, threads: 2) { done, all in
-        calls.append(done)
-        #expect(all == 13)
-      }
-      #expect(calls.last == 13 && calls == calls.sorted())
-      #expect(try corpus.isWritten(path))
+    let folder = TemporaryFolder.inMemory()
+    let path = folder("corpus")
+    var calls: [Int] = []
+    try corpus.writeAll(to: path, threads: 2) { done, all in
+      calls.append(done)
+      #expect(all == 13)
+    }
+    #expect(calls.last == 13 && calls == calls.sorted())
+    #expect(try corpus.isWritten(path))
 
-      let metadata = try JSON.read(path: "\(path)/metadata.json")
-      #expect(metadata["n_mels"]?.int == 40)
-      let speakers = try #require(metadata["speakers"]?.object)
-      #expect(speakers.keys == ["id00001", "id00002", "id00003", "id00004"])
-      #expect(speakers.map { $0.value.array!.count } == [3, 3, 2, 2])
-      let mapping = try JSON.read(path: "\(path)/mapping.json")
-      #expect(mapping["speaker2id"]?["id00003"]?.int == 2)
-      #expect(mapping["id2speaker"]?["2"]?.string == "id00003")
-      let testdata = try JSON.read(path: "\(path)/testdata.json")
-      let tests = try #require(testdata["utterances"]?.array)
-      #expect(testdata["n_mels"]?.int == 40 && tests.count == 3)
+    let metadata = try JSON.read(path: "\(path)/metadata.json")
+    #expect(metadata["n_mels"]?.int == 40)
+    let speakers = try #require(metadata["speakers"]?.object)
+    #expect(speakers.keys == ["id00001", "id00002", "id00003", "id00004"])
+    #expect(speakers.map { $0.value.array!.count } == [3, 3, 2, 2])
+    let mapping = try JSON.read(path: "\(path)/mapping.json")
+    #expect(mapping["speaker2id"]?["id00003"]?.int == 2)
+    #expect(mapping["id2speaker"]?["2"]?.string == "id00003")
+    let testdata = try JSON.read(path: "\(path)/testdata.json")
+    let tests = try #require(testdata["utterances"]?.array)
+    #expect(testdata["n_mels"]?.int == 40 && tests.count == 3)
 
-      var names: Set<String> = []
-      for entry in speakers.flatMap({ $0.value.array! }) + tests {
-        let name = try #require(entry["feature_path"]?.string)
-        #expect(name.wholeMatch(of: /uttr-[0-9a-f]{32}\.pt/) != nil)
-        names.insert(name)
-        let mel = try TorchFile.readTensor(path: "\(path)/\(name)")
-        #expect(mel.shape == [try #require(entry["mel_len"]?.int), 40])
-      }
-      #expect(names.count == 13)
+    var names: Set<String> = []
+    for entry in speakers.flatMap({ $0.value.array! }) + tests {
+      let name = try #require(entry["feature_path"]?.string)
+      #expect(name.wholeMatch(of: /uttr-[0-9a-f]{32}\.pt/) != nil)
+      names.insert(name)
+      let mel = try TorchFile.readTensor(path: "\(path)/\(name)")
+      #expect(mel.shape == [try #require(entry["mel_len"]?.int), 40])
+    }
+    #expect(names.count == 13)
 
-      let answers = try String(contentsOfFile: "\(path)/test_answers.csv", encoding: .utf8)
-      let rows = answers.components(separatedBy: "\r\n")
-      #expect(rows.first == "Id,Category" && rows.count == 5 && rows.last == "")
-      for (row, entry) in zip(rows.dropFirst(), tests) {
-        #expect(row.hasPrefix(entry["feature_path"]!.string! + ",id0000"))
-      }
+    let answers = try String(contentsOfFile: "\(path)/test_answers.csv", encoding: .utf8)
+    let rows = answers.components(separatedBy: "\r\n")
+    #expect(rows.first == "Id,Category" && rows.count == 5 && rows.last == "")
+    for (row, entry) in zip(rows.dropFirst(), tests) {
+      #expect(row.hasPrefix(entry["feature_path"]!.string! + ",id0000"))
     }
   }
 
   @Test func theBytesDoNotDependOnThreadsNorOnWhoWroteWhat() throws {
-    try withTemporaryFolder { folder in
-      try corpus.writeAll(to: "\(folder)/one", threads: 1) { _, _ in }
-      try corpus.writeAll(to: "\(folder)/three", threads: 3) { _, _ in }
-      let shared = "\(folder)/shared"
-      #expect(try corpus.prepare(shared) != nil)
-      for range in [7..<13, 0..<3, 3..<7] {
-        try corpus.write(utterances: range, to: shared, threads: 2) { _, _ in }
-      }
-      try corpus.finish(shared)
-      let one = try contents(of: "\(folder)/one")
-      #expect(one.count == 18)
-      #expect(try contents(of: "\(folder)/three") == one)
-      #expect(try contents(of: shared) == one)
-      #expect(
-        try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["one", "shared", "three"])
+    let folder = TemporaryFolder.inMemory()
+    try corpus.writeAll(to: folder("one"), threads: 1) { _, _ in }
+    try corpus.writeAll(to: folder("three"), threads: 3) { _, _ in }
+    let shared = folder("shared")
+    #expect(try corpus.prepare(shared) != nil)
+    for range in [7..<13, 0..<3, 3..<7] {
+      try corpus.write(utterances: range, to: shared, threads: 2) { _, _ in }
     }
+    try corpus.finish(shared)
+    let one = try files(below: folder("one"))
+    #expect(one.count == 18)
+    #expect(try files(below: folder("three")) == one)
+    #expect(try files(below: shared) == one)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["one", "shared", "three"])
   }
 
   @Test func anInterruptedCorpusIsContinuedAndAWholeOneReused() throws {
-    try withTemporaryFolder { folder in
-      let path = "\(folder)/corpus"
-      #expect(try corpus.prepare(path) != nil)
-      try corpus.write(utterances: 0..<5, to: path, threads: 1) { _, _ in }
-      #expect(!FileManager.default.fileExists(atPath: path))
-      #expect(try !corpus.isWritten(path))
-      #expect(throws: Failure.self) { try corpus.finish(path) }
-      // What a killed writer leaves.
-      try Data("half".utf8).write(to: URL(fileURLWithPath: "\(path).partial/.tmp-0123abcd"))
-      try corpus.writeAll(to: path + "/", threads: 1) { _, _ in }
-      let whole = try contents(of: path)
-      #expect(whole.count == 18)
+    let folder = TemporaryFolder.inMemory()
+    let path = folder("corpus")
+    #expect(try corpus.prepare(path) != nil)
+    try corpus.write(utterances: 0..<5, to: path, threads: 1) { _, _ in }
+    #expect(!FileManager.default.fileExists(atPath: path))
+    #expect(try !corpus.isWritten(path))
+    #expect(throws: Failure.self) { try corpus.finish(path) }
+    // What a killed writer leaves.
+    try Data("half".utf8).write(to: URL(fileURLWithPath: "\(path).partial/.tmp-0123abcd"))
+    try corpus.writeAll(to: path + "/", threads: 1) { _, _ in }
+    let whole = try files(below: path)
+    #expect(whole.count == 18)
 
-      try corpus.writeAll(to: path, threads: 1) { _, _ in Issue.record("a whole corpus was written again") }
-      #expect(try contents(of: path) == whole)
-    }
+    try corpus.writeAll(to: path, threads: 1) { _, _ in Issue.record("a whole corpus was written again") }
+    #expect(try files(below: path) == whole)
   }
 
   @Test func theLeavingsOfAnotherCorpusAreNotTakenOver() throws {
-    try withTemporaryFolder { folder in
-      let path = "\(folder)/corpus"
-      let other = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 1)
-      #expect(try other.prepare(path) != nil)
-      try other.write(utterances: 0..<4, to: path, threads: 1) { _, _ in }
-      try corpus.writeAll(to: path, threads: 2) { _, _ in }
-      #expect(try contents(of: path).count == 18)
-    }
+    let folder = TemporaryFolder.inMemory()
+    let path = folder("corpus")
+    let other = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 1)
+    #expect(try other.prepare(path) != nil)
+    try other.write(utterances: 0..<4, to: path, threads: 1) { _, _ in }
+    try corpus.writeAll(to: path, threads: 2) { _, _ in }
+    #expect(try files(below: path).count == 18)
   }
 
   @Test func aFolderWithAnythingElseIsRefused() throws {
-    try withTemporaryFolder { folder in
-      let path = "\(folder)/corpus"
-      try corpus.writeAll(to: path, threads: 2) { _, _ in }
-      let other = try CorpusSynthesizer(speakers: 5, utterances: 10, seed: 87)
-      #expect { try other.writeAll(to: path, threads: 1) { _, _ in } } throws: { error in
-        "\(error)".contains(path) && "\(error)".contains("\"speakers\": 4")
-      }
-      #expect { try corpus.writeAll(to: folder, threads: 1) { _, _ in } } throws: { error in
-        (error as? Failure)?.kind == .badData && "\(error)".contains("not empty")
-      }
-      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["corpus"])
+    let folder = TemporaryFolder.inMemory()
+    let path = folder("corpus")
+    try corpus.writeAll(to: path, threads: 2) { _, _ in }
+    let other = try CorpusSynthesizer(speakers: 5, utterances: 10, seed: 87)
+    #expect { try other.writeAll(to: path, threads: 1) { _, _ in } } throws: { error in
+      "\(error)".contains(path) && "\(error)".contains("\"speakers\": 4")
     }
+    #expect { try corpus.writeAll(to: folder.path, threads: 1) { _, _ in } } throws: { error in
+      (error as? Failure)?.kind == .badData && "\(error)".contains("not empty")
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["corpus"])
   }
 
   @Test func aFolderThatCannotBeWrittenIsAnErrorInOneLine() throws {
-    try withTemporaryFolder { folder in
-      let file = "\(folder)/file"
-      try Data("x".utf8).write(to: URL(fileURLWithPath: file))
-      #expect { try corpus.writeAll(to: "\(file)/corpus", threads: 1) { _, _ in } } throws: { error in
-        (error as? Failure)?.kind == .inputOutput
-          && "\(error)".hasSuffix("corpus.partial: the folder cannot be created: Not a directory")
-      }
+    let folder = TemporaryFolder.inMemory()
+    let file = folder("file")
+    try Data("x".utf8).write(to: URL(fileURLWithPath: file))
+    #expect { try corpus.writeAll(to: "\(file)/corpus", threads: 1) { _, _ in } } throws: { error in
+      (error as? Failure)?.kind == .inputOutput
+        && "\(error)".hasSuffix("corpus.partial: the folder cannot be created: Not a directory")
     }
   }
 

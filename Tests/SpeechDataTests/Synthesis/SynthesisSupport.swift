@@ -2,23 +2,6 @@ import Foundation
 import SpeechData
 import TensorCore
 
-/// Calls `body` with the path of a new folder, removed afterwards.
-func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("synthesis-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder.path)
-}
-
-/// The names and contents of the files of a folder.
-func contents(of folder: String) throws -> [String: Data] {
-  let names = try FileManager.default.contentsOfDirectory(atPath: folder)
-  return try Dictionary(
-    uniqueKeysWithValues: names.map {
-      ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)")))
-    })
-}
-
 /// The magnitude of a signal's spectrum at one frequency, by definition.
 func magnitude(_ signal: [Float], hertz: Double) -> Double {
   var (real, imaginary) = (0.0, 0.0)

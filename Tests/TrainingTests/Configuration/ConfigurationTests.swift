@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import SpeakerNet
 import TensorFiles
+import TestSupport
 import Testing
 import Training
 
@@ -9,7 +10,7 @@ import Training
   // MARK: Round trips
 
   @Test func everyKeyIsWrittenAndReadBack() throws {
-    var random = SeededGenerator(87)
+    var random = SeededGenerator(seed: 87)
     for _ in 0..<2_000 {
       let configuration = Configuration.random(using: &random)
       #expect(try Configuration.parse(yaml: configuration.yaml()) == configuration)
@@ -33,7 +34,7 @@ import Training
   }
 
   @Test func everyKeyCanBeSetOnTheCommandLine() throws {
-    var random = SeededGenerator(3)
+    var random = SeededGenerator(seed: 3)
     for _ in 0..<500 {
       let configuration = Configuration.random(using: &random)
       let overrides = ConfigurationKey.all.map { "\($0.name)=\($0.value(in: configuration) ?? "null")" }
@@ -51,9 +52,10 @@ import Training
   }
 
   @Test func theCommandLineBeatsTheFileWhichBeatsTheDefaults() throws {
-    let file = try TemporaryFile("train: {total_steps: 500, warmup_steps: 7}\n")
+    let folder = TemporaryFolder()
+    let file = try folder.write("train: {total_steps: 500, warmup_steps: 7}\n", to: "mine.yaml")
     let read = try Configuration.load(
-      file: file.path, overrides: ["train.total_steps=600", "train.total_steps=900"])
+      file: file, overrides: ["train.total_steps=600", "train.total_steps=900"])
     #expect(read.train.totalSteps == 900)
     #expect(read.train.warmupSteps == 7)
     #expect(read.train.batchSize == 32)
@@ -223,7 +225,7 @@ import Training
   }
 
   @Test func noYAMLCrashes() {
-    var random = SeededGenerator(11)
+    var random = SeededGenerator(seed: 11)
     let alphabet = Array("train: model\n  {}[],'\"#&*!|>-0123e.~\tsd_shards:batch_size")
     let sample = Array(Configuration().yaml())
     for _ in 0..<5_000 {

@@ -1,20 +1,8 @@
 import Foundation
 import SpeakerNet
 import TensorCore
+import TestSupport
 import Training
-
-/// A random number generator whose numbers are the same in every run of the tests.
-struct SeededGenerator: RandomNumberGenerator {
-  private let stream: RandomStream
-  private var element = 0
-
-  init(_ seed: UInt64) { stream = RandomStream(seed: seed, purpose: .synthesis) }
-
-  mutating func next() -> UInt64 {
-    defer { element += 2 }
-    return UInt64(stream[element]) << 32 | UInt64(stream[element + 1])
-  }
-}
 
 extension Configuration {
   /// A valid configuration with every key drawn at random.
@@ -55,16 +43,4 @@ extension Configuration {
     c.train.checksumSteps = Int.random(in: 0...100_000, using: &random)
     return c
   }
-}
-
-/// A file that goes away with its test.
-final class TemporaryFile {
-  let path: String
-
-  init(_ text: String) throws {
-    path = NSTemporaryDirectory() + "speakerid-\(UUID().uuidString)"
-    try text.write(toFile: path, atomically: false, encoding: .utf8)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 import Training
 
@@ -22,9 +23,7 @@ final class RecordedConsole {
   var output: String { text("out") }
   var errors: String { text("err") }
 
-  func text(_ name: String) -> String {
-    (try? String(contentsOfFile: "\(folder.path)/\(name)", encoding: .utf8)) ?? ""
-  }
+  func text(_ name: String) -> String { folder.text(name) ?? "" }
 }
 
 @Suite struct ConsoleTests {

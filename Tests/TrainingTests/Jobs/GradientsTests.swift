@@ -3,6 +3,7 @@ import Foundation
 import SpeakerNet
 import TensorCore
 import TensorFiles
+import TestSupport
 import Testing
 import Training
 

@@ -2,6 +2,7 @@ import Collectives
 import Foundation
 import SpeakerNet
 import TensorFiles
+import TestSupport
 import Testing
 import Training
 
@@ -10,7 +11,7 @@ import Training
   @Test("metrics.jsonl tells the notebook's learning rates") func learningRates() throws {
     let corpus = try SmallCorpus()
     let result = try SmallTraining("transformer", data: corpus.path)(.solo)
-    let lines = result.metrics.filter { $0["split"]?.string == "train" }
+    let lines = result.metrics.lines(of: "train")
     #expect(lines.compactMap { $0["step"]?.int } == Array(stride(from: 3, through: 48, by: 3)))
     for line in lines {
       // The line after step s is about the s-th step, whose number from 0 is s - 1.
@@ -18,7 +19,7 @@ import Training
       let factor = step < 5 ? step / 5 : 0.5 * (1 + cos(.pi * (step - 5) / 45))
       #expect(abs((line["lr"]?.double ?? .nan) - 0.01 * factor) < 1e-12)
     }
-    let valid = result.metrics.filter { $0["split"]?.string == "valid" }
+    let valid = result.metrics.lines(of: "valid")
     #expect(valid.compactMap { $0["step"]?.int } == [30, 50])
   }
 

@@ -1,6 +1,7 @@
 import Collectives
 import Foundation
 import TensorFiles
+import TestSupport
 import Training
 
 /// A training of 50 steps that takes a moment, as the command line would run it, over a group of this process.

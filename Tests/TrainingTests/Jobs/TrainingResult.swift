@@ -1,13 +1,13 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Training
 
 /// What a run directory holds after 50 steps, but for what may differ: times, and which processors computed.
 struct TrainingResult {
   /// Every parameter, statistic and moment, and the best weights.
   let tensors: NamedTensors
-  /// The lines of `metrics.jsonl` without `steps_per_s`.
-  let metrics: [JSON]
+  let metrics: RunMetrics
   let progress: RunProgress
 
   init(run: String) throws {
@@ -20,12 +20,7 @@ struct TrainingResult {
     for (name, tensor) in best { tensors["best \(name)"] = tensor }
     tensors.metadata = best.metadata
     self.tensors = tensors
-    let lines = try String(contentsOfFile: directory.metricsFile, encoding: .utf8).split(separator: "\n")
-    metrics = try lines.map { line in
-      var object = try JSON.parse(Array(line.utf8), name: directory.metricsFile).object ?? JSONObject()
-      object["steps_per_s"] = nil
-      return .object(object)
-    }
+    metrics = try RunMetrics(run: run)
     var progress = checkpoint.progress
     progress.kernels = []
     self.progress = progress
@@ -43,7 +38,7 @@ struct TrainingResult {
 
   /// The loss of the first and of the last line about training.
   var losses: (first: Double, last: Double) {
-    let losses = metrics.filter { $0["split"]?.string == "train" }.compactMap { $0["loss"]?.double }
+    let losses = metrics.lines(of: "train").compactMap { $0["loss"]?.double }
     return (losses.first ?? .nan, losses.last ?? .nan)
   }
 }

@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import Synchronization
 import TensorFiles
+import TestSupport
 import Testing
 import Training
 

@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 import Training
 
@@ -109,7 +110,7 @@ import Training
 
   @Test func noByteCanChangeUnnoticed() throws {
     try store.save(checkpoint(10))
-    var random = SeededGenerator(5)
+    var random = SeededGenerator(seed: 5)
     for name in ["model.safetensors", "optimizer.safetensors"] {
       let path = file(10, name)
       let data = try #require(FileManager.default.contents(atPath: path))

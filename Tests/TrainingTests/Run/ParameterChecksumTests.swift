@@ -3,6 +3,7 @@ import DataParallel
 import Diagnostics
 import SpeakerNet
 import TensorCore
+import TestSupport
 import Testing
 import Training
 
@@ -11,7 +12,7 @@ import Training
   // MARK: The checksum
 
   @Test func anyChangedBitChangesIt() {
-    var random = SeededGenerator(21)
+    var random = SeededGenerator(seed: 21)
     for count in Array(0...70) + [127, 128, 129, 1_000] {
       var bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
       let sum = bytes.withUnsafeBytes { ParameterChecksum.of($0) }

@@ -1,20 +1,12 @@
 import Diagnostics
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 import Training
 
 @Suite struct RunDirectoryTests {
   let folder = TemporaryFolder()
-
-  func kind(_ body: () throws -> Void) -> Failure.Kind? {
-    do {
-      try body()
-      return nil
-    } catch {
-      return (error as? Failure)?.kind
-    }
-  }
 
   @Test func aRunIsNeverOverwritten() throws {
     let path = "\(folder.path)/a/b/run"
@@ -34,21 +26,21 @@ import Training
   }
 
   @Test func whatIsNoRunIsMissingInput() throws {
-    #expect(kind { _ = try RunDirectory.open("\(folder.path)/none") } == .missingInput)
-    #expect(kind { _ = try RunDirectory.open(folder.path) } == .missingInput)
+    #expect(failure { _ = try RunDirectory.open("\(folder.path)/none") }?.kind == .missingInput)
+    #expect(failure { _ = try RunDirectory.open(folder.path) }?.kind == .missingInput)
   }
 
   @Test func aPlaceThatCannotBeWrittenIsNamed() throws {
     try folder.write("", to: "file")
-    #expect(kind { _ = try RunDirectory.create(at: "\(folder.path)/file") } == .inputOutput)
-    #expect(kind { _ = try RunDirectory.create(at: "\(folder.path)/file/run") } == .inputOutput)
-    #expect(kind { _ = try RunDirectory.create(at: "/proc/run") } == .inputOutput)
+    #expect(failure { _ = try RunDirectory.create(at: "\(folder.path)/file") }?.kind == .inputOutput)
+    #expect(failure { _ = try RunDirectory.create(at: "\(folder.path)/file/run") }?.kind == .inputOutput)
+    #expect(failure { _ = try RunDirectory.create(at: "/proc/run") }?.kind == .inputOutput)
   }
 
   @Test func oneProcessWritesAtATime() throws {
     let run = try RunDirectory.create(at: "\(folder.path)/run")
     withExtendedLifetime(try run.lock()) {
-      #expect(kind { _ = try run.lock(patience: 0) } == .usage)
+      #expect(failure { _ = try run.lock(patience: 0) }?.kind == .usage)
     }
     _ = try run.lock(patience: 0)
   }

@@ -2,21 +2,13 @@ import Collectives
 import Diagnostics
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 import Training
 
 @Suite struct RunStartTests {
   let folder = TemporaryFolder()
   var run: String { "\(folder.path)/run" }
-
-  func failure(_ body: () throws -> Void) -> Failure? {
-    do {
-      try body()
-      return nil
-    } catch {
-      return error as? Failure
-    }
-  }
 
   func save(step: Int, in run: RunFiles?) throws {
     var progress = RunProgress(step: step, seed: 87, shards: 8)
@@ -52,8 +44,7 @@ import Training
     job.data = "somewhere"
     #expect(try job.resolveConfiguration(SoloGroup(), console: console) == Configuration())
     job.data = nil
-    let file = try TemporaryFile("model: {encoder: {layers: 2}}\n")
-    job.configurationFile = file.path
+    job.configurationFile = try folder.write("model: {encoder: {layers: 2}}\n", to: "two-layers.yaml")
     let read = try job.resolveConfiguration(SoloGroup(), console: console)
     #expect(read.train.totalSteps == 70_000)
     #expect(read.model.encoder.layers == 2)

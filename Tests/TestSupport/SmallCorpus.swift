@@ -1,0 +1,88 @@
+import Foundation
+import SpeechData
+import TensorCore
+import TensorFiles
+
+/// A folder in the homework's layout, file by file.
+package struct HomeworkFolder: Sendable {
+  package let path: String
+
+  /// - Parameter path: is made, with the folders that it is in.
+  package init(_ path: String) throws {
+    self.path = path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  /// Writes the features of an utterance, frame by frame, and returns what the metadata says of it.
+  @discardableResult
+  package func write(_ features: [Float], to name: String) throws -> JSON {
+    let frames = features.count / Corpus.bins
+    try TorchFile.writeTensor(
+      Tensor(float32: features, shape: [frames, Corpus.bins]), to: "\(path)/\(name)")
+    return Self.entry(name, frames)
+  }
+
+  /// Writes `metadata.json` and `mapping.json`.
+  package func write(speakers: [(name: String, label: Int, utterances: [JSON])]) throws {
+    try write(
+      [
+        "n_mels": .integer(Corpus.bins),
+        "speakers": .object(JSONObject(speakers.map { ($0.name, .array($0.utterances)) })),
+      ], to: "metadata.json")
+    try write(
+      [
+        "speaker2id": .object(JSONObject(speakers.map { ($0.name, .integer($0.label)) })),
+        "id2speaker": .object(JSONObject(speakers.map { ("\($0.label)", .string($0.name)) })),
+      ], to: "mapping.json")
+  }
+
+  /// Writes `testdata.json`.
+  package func write(tests: [JSON]) throws {
+    try write(["n_mels": .integer(Corpus.bins), "utterances": .array(tests)], to: "testdata.json")
+  }
+
+  package func write(_ json: JSON, to name: String) throws {
+    try json.serialized(indent: 4).write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
+  }
+
+  /// What the metadata says of an utterance.
+  package static func entry(_ name: String, _ frames: Int) -> JSON {
+    ["feature_path": .string(name), "mel_len": .integer(frames)]
+  }
+}
+
+/// A corpus to train on for a moment: each speaker a spectrum of its own, under noise. Some utterances are shorter
+/// than a segment.
+package struct SmallCorpus: Sendable {
+  package let folder = TemporaryFolder()
+  package var path: String { folder("data") }
+  package let speakers: Int, utterances: Int
+
+  package init(speakers: Int = 5, utterances: Int = 60) throws {
+    self.speakers = speakers
+    self.utterances = utterances
+    let layout = try HomeworkFolder(folder("data"))
+    var entries = Array(repeating: [JSON](), count: speakers)
+    for utterance in 0..<utterances {
+      let speaker = utterance % speakers
+      let features = Self.features(speaker, utterance, frames: 9 + utterance * 17 % 40)
+      entries[speaker].append(try layout.write(features, to: "uttr-\(utterance).pt"))
+    }
+    try layout.write(speakers: entries.enumerated().map { ("speaker\($0)", $0, $1) })
+  }
+
+  /// The same corpus, packed.
+  package func pack(files: Int) throws -> String {
+    let output = folder("packed-\(files)")
+    try Packer(source: path, output: output, files: files).run(threads: 1) { _, _ in }
+    return output
+  }
+
+  private static func features(_ speaker: Int, _ utterance: Int, frames: Int) -> [Float] {
+    let spectrum = RandomStream(seed: 1, purpose: .synthesis, shard: speaker)
+    let noise = RandomStream(seed: 2, purpose: .synthesis, shard: utterance)
+    return (0..<frames * Corpus.bins).map { element in
+      -6 + 4 * spectrum.uniform(at: element % Corpus.bins) + 6 * (noise.uniform(at: element) - 0.5)
+    }
+  }
+}
