@@ -45,7 +45,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles", "CKernels",
+        "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles",
         "Diagnostics", "Recipes", "Threads", "Yams",
       ]),
     .target(
@@ -73,13 +73,16 @@ let package = Package(
       dependencies: ["Collectives", "Diagnostics", "SpeechData", "TensorCore", "TensorFiles"],
       path: "Tests/TestSupport"),
 
-    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
+    .testTarget(name: "ProjectTests", dependencies: ["TestSupport"]),
+    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "CKernels"]),
     .testTarget(
       name: "TensorFilesTests", dependencies: ["TensorFiles", "Diagnostics", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SpeakerNetTests",
-      dependencies: ["SpeakerNet", "DataParallel", "TensorFiles", "Recipes", "Yams"],
+      dependencies: [
+        "SpeakerNet", "DataParallel", "TensorCore", "TensorFiles", "Recipes", "Diagnostics", "Yams",
+      ],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SpeechDataTests",
@@ -91,10 +94,21 @@ let package = Package(
     .testTarget(
       name: "MPITransportTests",
       dependencies: ["collectives-check", "MPITransport", "Diagnostics", "TestSupport"]),
-    .testTarget(name: "DataParallelTests", dependencies: ["DataParallel", "Training", "TestSupport"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["Training", "DataParallel", "Measurement", "Recipes", "TestSupport"]),
-    .testTarget(name: "MeasurementTests", dependencies: ["Measurement", "Training"]),
+      name: "DataParallelTests",
+      dependencies: [
+        "DataParallel", "Training", "SpeakerNet", "Collectives", "TensorCore", "TensorFiles", "Diagnostics",
+        "TestSupport",
+      ]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "Training", "Measurement", "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore",
+        "TensorFiles", "Recipes", "Diagnostics", "TestSupport",
+      ]),
+    .testTarget(
+      name: "MeasurementTests",
+      dependencies: ["Measurement", "Training", "DataParallel", "SpeakerNet", "TensorFiles", "Recipes"]),
     .testTarget(name: "CommandLineTests", dependencies: ["speakerid-dist", "TensorFiles", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
