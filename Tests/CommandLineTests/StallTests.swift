@@ -36,7 +36,7 @@ import Testing
 
   @Test(arguments: 0..<3) func aStoppedRankIsNamedAndTheJobEnds(stopped: Int) throws {
     let (outcome, ranks) = try runThree(timeout: 3) { kill($0[stopped], SIGSTOP) }
-    #expect(outcome.status == 75, "\(outcome.errors)")
+    #expect(outcome.status == 76, "\(outcome.errors)")
     #expect(outcome.errorLines.count == 1, "\(outcome.errors)")
     let line = outcome.errorLines.first ?? ""
     #expect(line.hasPrefix("error: rank \(stopped) on "), "\(line)")

@@ -8,7 +8,7 @@ package enum ParameterChecksum {
   /// Compares all parameters and running statistics of all ranks. Collective.
   ///
   /// - Parameter step: steps done, for the message.
-  /// - Throws: `interrupted` on all ranks, naming those that differ from the majority (from rank 0 without one).
+  /// - Throws: `rankLost` on all ranks, naming those that differ from the majority (from rank 0 without one).
   ///   An earlier checkpoint is right as far as this knows, so `--resume` goes on from it.
   package static func compare<C: Communicator>(_ state: ModelState, step: Int, _ group: C) throws {
     let parameters = UnsafeRawBufferPointer(start: state.parameters, count: state.layout.count * 4)
@@ -19,7 +19,7 @@ package enum ParameterChecksum {
     let named = try group.places(of: odd)
     let reference = odd.contains(0) || odd.count < sums.count - odd.count ? "the others'" : "rank 0's"
     throw Failure(
-      .interrupted,
+      .rankLost,
       "step \(step): the parameters of \(named) differ from \(reference): is its memory or processor faulty?"
         + " Nothing of this step was saved; --resume goes on from the last checkpoint")
   }

@@ -6,7 +6,7 @@ import Foundation
 /// Ends a job that has stopped moving, and says who is missing.
 ///
 /// A thread on each rank tells rank 0, about once a second, what the rank is doing and for how long it has not moved;
-/// rank 0 answers. When a rank is stopped, hangs or is gone, rank 0 names it and ends the job with status 75; when
+/// rank 0 answers. When a rank is stopped, hangs or is gone, rank 0 names it and ends the job with status 76; when
 /// that is rank 0 itself, the lowest rank that notices does. (After Horovod's stall inspector; see also
 /// pytorch/pytorch#118369 for what it is like without the name.)
 package final class Watchdog: Sendable {
@@ -42,8 +42,8 @@ package final class Watchdog: Sendable {
     let hosts = try group.allGather(text: group.hostName)
     return Watchdog(activity, channel, rank: group.rank, hosts: hosts, timeout: timeout) { message in
       noting(message)
-      Console(talks: true).error(Failure(.interrupted, message))
-      group.abort(status: Failure.Kind.interrupted.rawValue)
+      Console(talks: true).error(Failure(.rankLost, message))
+      group.abort(status: Failure.Kind.rankLost.rawValue)
     }
   }
 

@@ -16,6 +16,28 @@ import Training
     await #expect(processExitsWith: .success) { expectRequest(by: SIGINT, "SIGINT") }
   }
 
+  @Test("SIGHUP, when the terminal is closed") func sighup() async {
+    await #expect(processExitsWith: .success) { expectRequest(by: SIGHUP, "SIGHUP") }
+  }
+
+  @Test("a process that was told to survive its terminal does") func nohup() async {
+    await #expect(processExitsWith: .success) {
+      signal(SIGHUP, SIG_IGN)
+      StopRequest.install()
+      raise(SIGHUP)
+      precondition(!StopRequest.isMade)
+    }
+  }
+
+  @Test("a request that takes its time is spoken of, once") func delay() async {
+    await #expect(processExitsWith: .exitCode(3)) {
+      StopRequest.install { exit($0 == "SIGTERM" ? 3 : 4) }
+      raise(SIGTERM)
+      raise(SIGUSR1)
+      sleep(60)
+    }
+  }
+
   @Test func aSecondSigintEndsTheProcess() async {
     await #expect(processExitsWith: .exitCode(128 + SIGINT)) {
       expectRequest(by: SIGINT, "SIGINT", then: SIGINT)
