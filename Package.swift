@@ -10,6 +10,8 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    // Without its extensions of Foundation's types.
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
   ],
   targets: [
     // System libraries.
@@ -54,10 +56,13 @@ let package = Package(
         "Training", "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles",
         "CKernels", "Diagnostics", "Threads",
       ]),
+    .target(
+      name: "Launcher",
+      dependencies: ["Diagnostics", .product(name: "Subprocess", package: "swift-subprocess")]),
     .executableTarget(
       name: "speakerid-dist",
       dependencies: [
-        "Measurement", "Training", "MPITransport", "Collectives", "Diagnostics", "TensorCore",
+        "Measurement", "Training", "Launcher", "MPITransport", "Collectives", "Diagnostics", "TensorCore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -94,6 +99,7 @@ let package = Package(
     .testTarget(
       name: "MPITransportTests",
       dependencies: ["collectives-check", "MPITransport", "Diagnostics", "TestSupport"]),
+    .testTarget(name: "LauncherTests", dependencies: ["Launcher", "Diagnostics"]),
     .testTarget(
       name: "DataParallelTests",
       dependencies: [

@@ -211,16 +211,18 @@ func check(_ code: Int32, _ call: String) throws(Failure) {
 }
 
 extension MPIGroup {
-  /// Whether a launcher that speaks MPI (`mpirun`, `srun --mpi=pmix`) started this process.
+  /// This process's rank, as the launcher that speaks MPI (`mpirun`, `srun --mpi=pmix`) and started it says; `nil` if none
+  /// did.
   ///
-  /// Alone, and inside a Slurm allocation without PMI, the answer is no, and the program never starts MPI.
+  /// Alone, and inside a Slurm allocation without PMI, there is none, and the program never starts MPI.
   ///
   /// - Parameter environment: this process's, but for tests.
-  public static func launchedByMPI(
+  public static func launchedRank(
     environment: [String: String] = ProcessInfo.processInfo.environment
-  ) -> Bool {
+  ) -> Int? {
     // Open MPI's mpirun; PMIx (mpirun, srun --mpi=pmix, prun); PMI-1 and PMI-2 (srun --mpi=pmi2, Hydra).
-    ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"].contains { Int(environment[$0] ?? "") != nil }
+    ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"].lazy.compactMap { environment[$0].flatMap { Int($0) } }
+      .first
   }
 
   /// How many processes the launcher says it started; nil when it does not say.

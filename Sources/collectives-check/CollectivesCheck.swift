@@ -23,7 +23,7 @@ enum CollectivesCheck {
         let rest = Array(arguments.dropFirst(2))
         exitProcess(try ThreadGroup.run(size: ranks) { try run($0, rest) }.max() ?? 0)
       }
-      guard MPIGroup.launchedByMPI() else { return end(SoloGroup(), arguments) {} }
+      guard MPIGroup.launchedRank() != nil else { return end(SoloGroup(), arguments) {} }
       let group = try MPIGroup.start()
       end(group, arguments) { try group.finalize() }
     } catch {

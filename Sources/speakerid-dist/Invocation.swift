@@ -1,5 +1,6 @@
 import ArgumentParser
 import Diagnostics
+import Launcher
 import Training
 
 /// What a command line asks for.
@@ -8,6 +9,8 @@ enum Invocation {
   case text(String)
   /// A job; with `json`, standard output is kept for one JSON object.
   case job(any Job, json: Bool)
+  /// A training to be started under mpirun and supervised.
+  case launch(LaunchOptions)
 
   /// - Throws: a usage `Failure` of one line.
   static func parse(_ arguments: [String]) throws -> Invocation {

@@ -15,10 +15,19 @@ enum Program {
     signal(SIGPIPE, SIG_IGN)
     KernelSet.flushDenormals()
     let invocation = Result { try Invocation.parse(Array(CommandLine.arguments.dropFirst())) }
+    let rank = MPIGroup.launchedRank()
+    switch invocation {
     // Before MPI starts, so that the signals mpirun forwards find their handler.
-    if case .success(.job(let job, _)) = invocation, job is TrainJob { StopRequest.install() }
+    case .success(.job(let job, _)) where job is TrainJob: listen(rank: rank)
+    // Without MPI: a launcher is no rank of anything.
+    case .success(.launch) where rank != nil:
+      let failure = Failure(.usage, "launch starts mpirun itself: run it without mpirun or srun")
+      Console(talks: rank == 0).error(failure)
+      exit(failure.kind.rawValue)
+    default: break
+    }
 
-    guard MPIGroup.launchedByMPI() else { Session(SoloGroup(), leave: {}).run(invocation) }
+    guard rank != nil else { Session(SoloGroup(), leave: {}).run(invocation) }
     do {
       let group = try MPIGroup.start()
       Session(group, leave: group.finalize).run(invocation)
@@ -26,6 +35,19 @@ enum Program {
       // Without MPI nobody knows who is rank 0, so everybody speaks.
       Console(talks: true).error(error)
       exit(error.kind.rawValue)
+    }
+  }
+
+  /// Lets signals end a training at a step's end. A step may take long, and mpirun may not wait for it: that is said in
+  /// time, as afterwards nobody may be left to say it.
+  private static func listen(rank: Int?) {
+    let seconds = ProcessInfo.processInfo.environment["OMPI_MCA_odls_base_sigkill_timeout"] ?? "1"
+    StopRequest.install { name in
+      let limit =
+        rank != nil && name == "SIGTERM"
+        ? ". mpirun ends the processes \(seconds) s after a SIGTERM of its own: if that is sooner, nothing is saved and"
+          + " --resume goes on from the last checkpoint; 'kill -USR1' to mpirun gives them all the time" : ""
+      Console(talks: rank ?? 0 == 0).warning("\(name): what is begun of a step is finished first, and then saved\(limit)")
     }
   }
 }

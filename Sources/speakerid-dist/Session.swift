@@ -1,6 +1,7 @@
 import Collectives
 import Diagnostics
 import Foundation
+import Launcher
 import Training
 
 /// One process's part in a job, from the start to the exit status.
@@ -23,6 +24,7 @@ struct Session<Group: Communicator> {
       switch try invocation.get() {
       case .text(let text): try console.result(text)
       case .job(let job, _): try job.run(group, console: console)
+      case .launch(let options): try Supervisor.launch(options)
       }
       try leave()
       exit(0)

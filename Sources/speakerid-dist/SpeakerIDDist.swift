@@ -10,13 +10,14 @@ struct SpeakerIDDist: ParsableCommand {
       Without a command it trains the built-in recipe on the built-in corpus. Every command runs the same alone \
       (one process, all cores) or under 'mpirun -n N'; only rank 0 talks.
 
-      Exit status: 0 done, 64 wrong command line or configuration, 65 bad data, 66 missing input, 70 a defect of \
-      this program, 74 reading or writing failed, 75 stopped by a signal after saving, or ended because a rank is \
-      missing or differs (go on with --resume).
+      Exit status: 0 done, 64 wrong command line or configuration, 65 bad data, 66 missing input, 69 a host does \
+      not answer, 70 a defect of this program, 71 memory that cannot be had, 74 reading or writing failed, 75 \
+      stopped by a signal and saved, 76 a rank is missing or differs (after both, --resume goes on).
       """,
     version: programVersion,
     subcommands: [
-      Train.self, Evaluate.self, Predict.self, Gradients.self, Pack.self, Synthesize.self, Recipes.self,
+      Train.self, Launch.self, Evaluate.self, Predict.self, Gradients.self, Pack.self, Synthesize.self,
+      Recipes.self,
       Convert.self, Bench.self, Plan.self, Baseline.self,
     ],
     defaultSubcommand: Train.self)

@@ -1,12 +1,13 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// Data that are no files, change under a run, or have names that a terminal must not get.
 @Suite("Data that are not what they should be") struct DataMistakeTests {
   @Test("a shard that is cut short while it is trained on ends the run with a line", arguments: [nil, 2])
   func truncated(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let packed = "\(folder.path)/packed"
     #expect(
       try Program.run(["pack", "--data", SmallCorpus.path.get(), "--output", packed, "--shards", "4"]).status
@@ -24,7 +25,7 @@ import Testing
 
   @Test("a file that is replaced while it is trained on ends the run with a line")
   func replaced() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let data = "\(folder.path)/data"
     try FileManager.default.copyItem(atPath: SmallCorpus.path.get(), toPath: data)
     let run = try TrainingRun(steps: 1_000_000, data: data)
@@ -41,7 +42,7 @@ import Testing
 
   @Test("a pipe is refused as data or weights at once, and read as a configuration")
   func pipes() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let data = "\(folder.path)/data", pipe = "\(folder.path)/pipe.safetensors"
     try #require(mkfifo(pipe, 0o600) == 0)
     try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: false)
@@ -67,7 +68,7 @@ import Testing
 
   @Test("a name with control characters does not reach the terminal as it is")
   func controlCharacters() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let name = "\(folder.path)/\u{1B}[2J\nerror: \u{202E}faked.safetensors"
     let outcome = try Program.run(["convert", name, "\(folder.path)/w.pt"])
     #expect(outcome.status == 66)
@@ -77,7 +78,7 @@ import Testing
 
   @Test("two syntheses into one folder, and one with numbers that cannot be", arguments: [nil, 2])
   func syntheses(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let arguments = [
       "synthesize", "--output", "\(folder.path)/data", "--speakers", "3", "--utterances", "30",
     ]

@@ -25,7 +25,8 @@ import Testing
 
       """
     let commands = [
-      "", "train", "evaluate", "predict", "gradients", "pack", "synthesize", "recipes", "convert", "bench",
+      "", "train", "launch", "evaluate", "predict", "gradients", "pack", "synthesize", "recipes", "convert",
+      "bench",
       "plan", "baseline",
     ]
     for command in commands {

@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// What people type who know other programs, and what is no value at all: one line with the right answer.
@@ -88,7 +89,7 @@ import Testing
   }
 
   @Test("a recipe, a run or a folder of data on its own is told its option") func strayWords() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     for (name, file) in [("run", "config.yaml"), ("data", "metadata.json")] {
       try FileManager.default.createDirectory(
         atPath: "\(folder.path)/\(name)", withIntermediateDirectories: false)

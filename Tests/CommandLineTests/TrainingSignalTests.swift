@@ -16,6 +16,24 @@ import Testing
     try stop(SIGUSR1, ranks: ranks, status: 75)
   }
 
+  @Test(
+    "the mpirun of cluster/env.sh lets a step end that takes longer than mpirun waits",
+    arguments: [SIGINT, SIGTERM, SIGHUP])
+  func slowStep(number: Int32) throws {
+    let slow = [
+      "model.d_model=128", "model.encoder.layers=4", "model.encoder.feedforward=512", "train.batch_size=128",
+      "train.segment_length=400",
+    ]
+    let run = try TrainingRun(steps: Self.endless, saveSteps: Self.endless, settings: slow)
+    let launch = try Launch(
+      run.arguments(), ranks: 2, after: Self.limit, by: "\(Program.repository)/cluster/bin/mpirun")
+    #expect(launch.wait { run.logs("Finish creating model!") || launch.status(within: 0) != nil })
+    launch.signal(number)
+    #expect(launch.status() == 75, "\(launch.errorLines)")
+    #expect(run.checkpoints.count == 1)
+    #expect(launch.errorLines.count == 1 && launch.errorLines.first?.contains("it is saved") == true)
+  }
+
   /// mpirun passes SIGTERM on, gives the ranks a second and has a status of its own.
   @Test("SIGTERM to mpirun saves too") func terminated() throws {
     try stop(SIGTERM, ranks: 3, status: nil)

@@ -47,11 +47,11 @@ struct MPITransportTests {
 
   @Test("what counts as a launcher")
   func launchers() {
-    #expect(!MPIGroup.launchedByMPI(environment: [:]))
-    #expect(!MPIGroup.launchedByMPI(environment: ["SLURM_PROCID": "0", "SLURM_NTASKS": "4"]))
-    #expect(!MPIGroup.launchedByMPI(environment: ["OMPI_MCA_btl": "self,tcp", "PMIX_RANK": ""]))
-    #expect(MPIGroup.launchedByMPI(environment: ["OMPI_COMM_WORLD_SIZE": "1"]))
-    #expect(MPIGroup.launchedByMPI(environment: ["SLURM_PROCID": "3", "PMIX_RANK": "3"]))
-    #expect(MPIGroup.launchedByMPI(environment: ["PMI_RANK": "0", "PMI_SIZE": "2"]))
+    #expect(MPIGroup.launchedRank(environment: [:]) == nil)
+    #expect(MPIGroup.launchedRank(environment: ["SLURM_PROCID": "0", "SLURM_NTASKS": "4"]) == nil)
+    #expect(MPIGroup.launchedRank(environment: ["OMPI_MCA_btl": "self,tcp", "PMIX_RANK": ""]) == nil)
+    #expect(MPIGroup.launchedRank(environment: ["OMPI_COMM_WORLD_RANK": "0"]) == 0)
+    #expect(MPIGroup.launchedRank(environment: ["SLURM_PROCID": "3", "PMIX_RANK": "3"]) == 3)
+    #expect(MPIGroup.launchedRank(environment: ["PMI_RANK": "0", "PMI_SIZE": "2"]) == 0)
   }
 }

@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 @Suite("What is read as a file") struct InputFileTests {

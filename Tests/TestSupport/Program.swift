@@ -73,16 +73,17 @@ package final class Launch {
   ///   - variables: what its environment holds beside this process's.
   ///   - program: what is started in its place.
   ///   - shell: a shell command that lowers a limit first.
+  ///   - mpirun: the one to start it with.
   package init(
     _ arguments: [String], ranks: Int? = nil, in folder: String? = nil, variables: [String: String] = [:],
-    program: String = Program.path, after shell: String? = nil
+    program: String = Program.path, after shell: String? = nil, by mpirun: String = "mpirun"
   ) throws {
     self.program = program
     isUnderMPI = ranks != nil
     var command = [program] + arguments
     if let ranks {
       try Self.requireMPI()
-      command = ["mpirun", "-n", "\(ranks)"] + command
+      command = [mpirun, "-n", "\(ranks)"] + command
     }
     if let shell { command = ["bash", "-c", "\(shell); exec \"$@\"", "bash"] + command }
     process.executableURL = URL(filePath: "/usr/bin/env")
@@ -119,9 +120,11 @@ package final class Launch {
   /// The program's processes: mpirun's children in the order of the ranks, or the process itself.
   package var ranks: [pid_t] {
     guard isUnderMPI else { return process.isRunning ? [process.processIdentifier] : [] }
-    let children = Processes.all.filter {
-      $0.parent == process.processIdentifier && $0.command.hasPrefix(program)
-    }
+    // cluster/env.sh puts a script before mpirun.
+    let all = Processes.all
+    let launchers =
+      all.filter { $0.parent == process.processIdentifier }.map(\.id) + [process.processIdentifier]
+    let children = all.filter { launchers.contains($0.parent) && $0.command.hasPrefix(program) }
     return children.map { (rank: Processes.rank(of: $0.id) ?? 0, id: $0.id) }
       .sorted { ($0.rank, $0.id) < ($1.rank, $1.id) }.map(\.id)
   }

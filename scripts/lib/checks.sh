@@ -92,7 +92,7 @@ check_kill_rank_0() {
 check_kill_daemon() {
   under_way kill-daemon
   strike send KILL 2 orted
-  ends_well 'host h2 is lost'
+  ends_well 'on node h2'
   goes_on
 }
 
@@ -106,7 +106,7 @@ check_kill_mpirun() {
 check_link_down() {
   under_way link-down
   strike unplug 4
-  ends_well 'host h4 is lost'
+  ends_well 'on node h4'
   plug 4
   goes_on
 }
@@ -129,7 +129,7 @@ check_link_of_rank_0_down() {
   start link-of-rank-0-down --max-restarts 0 -n 3 --hostfile "$W/hostfile-2"
   reach 200 || complain "it did not come to step 200"
   strike unplug 2
-  ends_well 'host h2 is lost'
+  ends_well 'on node h2'
   plug 2
   goes_on
 }
@@ -174,7 +174,7 @@ check_stop_and_go_on() {
   done
 }
 
-# Asked to stop past the launcher, which then knows it from the program's own line alone: not started again.
+# Asked to stop past the launcher, which then knows it from the status alone: not started again.
 check_stop_of_mpirun() {
   reference
   start stop-of-mpirun
@@ -224,7 +224,7 @@ check_restart_after_kills() {
   equals_reference
 }
 
-# A rank that stands still ends with the same status as a training that was asked to stop, but is started again.
+# A rank that stands still ends the training with a status of its own, and it is started again.
 check_restart_after_a_stall() {
   local key=train.stall_timeout
   knows_key "${key#*.}" || { echo "this build has no $key" && exit 77; }
@@ -258,7 +258,7 @@ check_no_restart() {
   finish 60
   [[ $status == 1 ]] || complain "a program that fails: the status is $status"
   [[ $(grep -c 'restart [0-9]* of' "$W/$name.err") == 1 ]] || complain "not started again once"
-  said 'twice at start-up with the same error' || complain "nothing says why it was given up"
+  said 'twice at the start with status 1' || complain "nothing says why it was given up"
 }
 
 # A host that does not answer at the first start is a wrong hostfile, and said to be one.

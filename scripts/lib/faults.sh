@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Random faults, one after another, on trainings that cluster/run restarts. Sourced, after training.sh.
+# Random faults, one after another, on trainings that speakerid-dist launch restarts. Sourced, after training.sh.
 
 # Kinds of faults, each as often as it is named.
 fault_kinds=(
@@ -38,7 +38,7 @@ attend() {
     ended || return
     finish 1
     if [[ $status != 0 ]]; then
-      printf '      cluster/run ended with status %s; started again by hand\n' "$status"
+      printf '      the launcher ended with status %s; started again by hand\n' "$status"
       begin_training --resume
       return
     fi
@@ -94,7 +94,7 @@ strike_at_random() {
   elif has_begun; then
     outcome="begun again"
   elif ended; then
-    outcome="cluster/run ended"
+    outcome="the launcher ended"
   else
     outcome="gone on"
   fi

@@ -2,8 +2,8 @@
 # Small trainings on the test hosts, and what can be asked of them. Sourced, after hosts.sh; W is a scratch folder.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-# shellcheck source=../../cluster/lib/run-directory.sh
-. "$root/cluster/lib/run-directory.sh"
+# shellcheck source=run-directory.sh
+. "$root/scripts/lib/run-directory.sh"
 
 steps=${STEPS:-1200}
 
@@ -21,7 +21,7 @@ prepare_trainings() {
   )
 }
 
-# Starts cluster/run on host 1; its process is then `launcher`.  start NAME OPTION... [-- ARGUMENT...]
+# Starts `speakerid-dist launch` on host 1; its process is then `launcher`.  start NAME OPTION... [-- ARGUMENT...]
 start() {
   local options=()
   name=$1
@@ -36,7 +36,7 @@ start() {
   # The last -n and --hostfile count.
   to_host 1
   # A shell's background process ignores Ctrl-C unless it is told not to.
-  "${on[@]}" env --default-signal=INT "$root/cluster/run" -n 4 --hostfile "$W/hostfile" --interfaces "$host_network.0/24" "${options[@]}" -- \
+  "${on[@]}" env --default-signal=INT "$program" launch -n 4 --hostfile "$W/hostfile" --interfaces "$host_network.0/24" "${options[@]}" -- \
     train --data "$data" --run "$run_directory" "${settings[@]}" "$@" >"$W/$name.out" 2>"$W/$name.err" </dev/null &
   launcher=$!
   fault_time=$EPOCHREALTIME
@@ -92,8 +92,8 @@ strike() {
   "$@"
 }
 
-# The first process of that name on a host.
-first_process() { processes "$1" "$2" | head -n 1; }
+# The first process of that name on a host, but for the launcher.
+first_process() { processes "$1" "$2" | grep -vx "$launcher" | head -n 1; }
 
 # Sends a signal to a process of a host.  send SIGNAL HOST NAME
 send() {

@@ -62,6 +62,7 @@ extension TrainJob {
       var progress = try start(trainer, given, train, &files, kernels, group, console)
       progress.data = data.corpus.fingerprint
       console.info("Finish creating model!")
+      if let files { LaunchEvent.begun(run: files.directory.path, step: progress.step).tell() }
       report.begin(progress, utterances: data.split.training.count)
       var loop = TrainingLoop(
         group, console: console, train: train, trainer: trainer, slices: slices,

@@ -7,8 +7,8 @@ struct Train: JobCommand {
   static let configuration = CommandConfiguration(
     abstract: "Trains a speaker classifier (the default command).",
     discussion: """
-      Keeps its configuration, metrics, log and checkpoints in the run directory. SIGTERM, SIGUSR1 and Ctrl-C finish \
-      the step, save a checkpoint and end with status 75; --resume goes on with the same bits, also on another \
+      Keeps its configuration, metrics, log and checkpoints in the run directory. SIGTERM, SIGUSR1, SIGHUP and Ctrl-C \
+      finish the step, save a checkpoint and end with status 75; --resume goes on with the same bits, also on another \
       number of processes or threads.
       """)
 

@@ -1,5 +1,6 @@
 import Foundation
 import TensorFiles
+import TestSupport
 import Testing
 
 /// Results that would take the place of each other or of what they are made from, and results for a pipe.
@@ -14,7 +15,7 @@ import Testing
 
   @Test("two results in one file are refused, however it is spelt", arguments: [nil, 2])
   func oneFileForTwo(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let path = folder.path
     try FileManager.default.createDirectory(atPath: "\(path)/sub", withIntermediateDirectories: false)
     _ = try folder.file("there.csv", "mine")
@@ -39,7 +40,7 @@ import Testing
   }
 
   @Test("what is read is not written over", arguments: [nil, 2]) func inputs(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let path = folder.path
     try FileManager.default.copyItem(atPath: try SmallCorpus.path.get(), toPath: "\(path)/data")
     try FileManager.default.copyItem(atPath: try WholeWay.run.get(), toPath: "\(path)/run")
@@ -94,7 +95,7 @@ import Testing
 
   @Test("standard output gets the bytes of the file and nothing else", arguments: [nil, 2])
   func standardOutput(ranks: Int?) throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let path = folder.path
     let call = ["predict", "--run", try WholeWay.run.get(), "--data", try SmallCorpus.path.get(), "--output"]
     #expect(try Program.run(call + ["\(path)/file.csv"], ranks: ranks).status == 0)
@@ -106,7 +107,7 @@ import Testing
   }
 
   @Test("gradients go through a pipe") func gradientsThroughAPipe() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let path = folder.path
     try Safetensors.write(
       NamedTensors([
@@ -126,7 +127,7 @@ import Testing
   }
 
   @Test("a configuration comes from a process's output") func processSubstitution() throws {
-    let folder = try ScratchFolder()
+    let folder = TemporaryFolder()
     let run = try WholeWay.run.get()
     let call =
       "\(Program.path) evaluate --json --data \(try SmallCorpus.path.get()) --weights \(run)/best/model.safetensors"

@@ -1,4 +1,5 @@
-# What a run directory tells about a training. Sourced.
+# shellcheck shell=bash
+# What a run directory tells about a training. Sourced; run_directory is the folder.
 
 # The step of the last checkpoint; empty when there is none.
 last_step() {
@@ -9,19 +10,6 @@ last_step() {
     [[ $step =~ ^[0-9]+$ ]] && last=$((10#$step))
   done
   echo "$last"
-}
-
-# Whether there is a run to go on with.
-has_run() { [[ -n $is_training && -f $run_directory/config.yaml ]]; }
-
-describe_progress() {
-  local step
-  step=$(last_step)
-  if [[ -n $step ]]; then
-    echo "the last checkpoint is that of step $step"
-  else
-    echo "no checkpoint was saved yet"
-  fi
 }
 
 # Trainings that have come as far as their first step, so far.
