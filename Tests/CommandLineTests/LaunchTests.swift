@@ -261,7 +261,7 @@ private struct Play {
   }
 
   func hostfile(_ names: [String]) throws -> String {
-    try folder.file("hosts", names.map { "\($0) slots=2\n" }.joined())
+    try folder.write(names.map { "\($0) slots=2\n" }.joined(), to: "hosts")
   }
 
   /// Launches it; each signal is sent when the training has begun, a moment after the one before.
@@ -285,6 +285,6 @@ private struct Play {
   }
 
   private func script(_ name: String, _ text: String) throws {
-    chmod(try folder.file(name, text + "\n"), 0o755)
+    chmod(try folder.write(text + "\n", to: name), 0o755)
   }
 }

@@ -93,7 +93,7 @@ import Testing
     for (name, file) in [("run", "config.yaml"), ("data", "metadata.json")] {
       try FileManager.default.createDirectory(
         atPath: "\(folder.path)/\(name)", withIntermediateDirectories: false)
-      _ = try folder.file("\(name)/\(file)", "{}")
+      _ = try folder.write("{}", to: "\(name)/\(file)")
     }
     #expect(
       try line(["003-sample"])

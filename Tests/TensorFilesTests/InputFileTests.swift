@@ -11,8 +11,8 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    pipe = folder.file("pipe")
-    socket = folder.file("socket")
+    pipe = folder("pipe")
+    socket = folder("socket")
     try #require(mkfifo(pipe, 0o600) == 0)
     let descriptor = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
@@ -71,7 +71,7 @@ import Testing
     expectFailure(saying: "is longer than 1000 bytes") { try InputFile.readText(path: file, atMost: 1000) }
     expectFailure(saying: "is a folder, where a text") { try InputFile.readText(path: folder.path) }
     expectFailure(.missingInput, saying: "none: no such file") {
-      try InputFile.readText(path: folder.file("none"))
+      try InputFile.readText(path: folder("none"))
     }
   }
 }

@@ -18,7 +18,7 @@ import Testing
     let folder = TemporaryFolder()
     let path = folder.path
     try FileManager.default.createDirectory(atPath: "\(path)/sub", withIntermediateDirectories: false)
-    _ = try folder.file("there.csv", "mine")
+    _ = try folder.write("mine", to: "there.csv")
     try FileManager.default.createSymbolicLink(atPath: "\(path)/soft", withDestinationPath: "there.csv")
     try FileManager.default.linkItem(atPath: "\(path)/there.csv", toPath: "\(path)/hard")
     try FileManager.default.createSymbolicLink(atPath: "\(path)/elsewhere", withDestinationPath: path)
