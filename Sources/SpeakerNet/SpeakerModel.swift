@@ -63,6 +63,19 @@ public struct SpeakerModel: Sendable {
     layout.statisticsCount == 0 && configuration.dModel <= Self.widestOneByOne
   }
 
+  /// The work of a slice of `samples` of `frames` each.
+  public func work(samples: Int, frames: Int) -> Work {
+    takesSamplesOneByOne
+      ? workTogether(samples: 1, frames: frames) * samples : workTogether(samples: samples, frames: frames)
+  }
+
+  /// The work of samples that go through a layer together.
+  package func workTogether(samples: Int, frames: Int) -> Work {
+    prenet.work(rows: samples * frames, givesInputGradient: false)
+      + encoder.work(samples: samples, frames: frames) + pooling.work(samples: samples, frames: frames)
+      + head.work(samples: samples, frames: frames)
+  }
+
   /// The logits of a slice, [B, C]; `mels` is [B·T, 40]. For AM-softmax s·cos, without the margin.
   public func logits(_ mels_N40: Matrix, _ pass: inout Pass) -> Matrix {
     head.forward(pooling.forward(encoder.forward(prenet.forward(mels_N40, &pass), &pass), &pass), &pass)

@@ -1,4 +1,5 @@
 import Collectives
+import SpeakerNet
 import TensorCore
 
 /// What the machine reaches on a recipe's products and nothing else: the speed that a step cannot exceed.
@@ -17,7 +18,7 @@ final class ProductPeak {
   /// - Parameters:
   ///   - work: whose products are measured.
   ///   - threads: of each rank.
-  init(_ work: StepWork, threads: Int) {
+  init(_ work: Work, threads: Int) {
     operations = work.productOperations
     team = ThreadTeam(workers: threads, seats: threads)
     arenas = (0..<threads).map { _ in Arena() }
@@ -46,16 +47,16 @@ final class ProductPeak {
   }
 }
 
-extension ProductShape {
+extension Work.Product {
   fileprivate var sortKey: [Int] { [Form.allCases.firstIndex(of: form)!, rows, columns, depth] }
 }
 
 /// Memory for one product, filled with ordinary numbers.
 private struct Operands {
-  let form: ProductShape.Form
+  let form: Work.Product.Form
   let a: Matrix, b: Matrix, c: Matrix
 
-  init(_ shape: ProductShape, in arena: Arena) {
+  init(_ shape: Work.Product, in arena: Arena) {
     form = shape.form
     let (M, N, K) = (shape.rows, shape.columns, shape.depth)
     a = form == .firstTransposed ? arena.matrix(K, M) : arena.matrix(M, K)

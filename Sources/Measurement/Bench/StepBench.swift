@@ -1,6 +1,7 @@
 import Collectives
 import DataParallel
 import Foundation
+import SpeakerNet
 import SpeechData
 import TensorCore
 import TensorFiles
@@ -28,7 +29,7 @@ struct StepBench<C: Communicator> {
     let memory = try largest(ProcessMemory.peakWithoutCorpus)
     let memoryWithCorpus = try largest(ProcessMemory.peak)
 
-    let work = stepWork
+    let work = sliceWork
     let peak = ProductPeak(work, threads: min(setup.threads, setup.configuration.train.shards))
     try peak.warmUp(communicator, roundSeconds: 0.25 * seconds / Double(Self.rounds))
     let steps = max(1, Int(0.55 * seconds / Double(Self.rounds) / pace))
@@ -89,11 +90,9 @@ struct StepBench<C: Communicator> {
   }
 
   /// The work of one shard's slice.
-  private var stepWork: StepWork {
+  private var sliceWork: Work {
     let shape = setup.configuration.batchShape
-    return StepWork(
-      setup.model.configuration, speakers: setup.model.speakers, samples: shape.samplesPerShard,
-      frames: shape.frames, oneByOne: setup.model.takesSamplesOneByOne)
+    return setup.model.work(samples: shape.samplesPerShard, frames: shape.frames)
   }
 
   private func largest(_ mebibytes: Double) throws -> Double {
@@ -112,7 +111,7 @@ struct StepFigures: Sendable {
   let kernels: String
   /// Steps a second, by round.
   let stepsPerSecond: Rounds
-  /// Matrix work of a step, as ``StepWork`` counts it.
+  /// Matrix work of a step, as the layers count it (``Work``).
   let gflopPerStep: Double
   /// GFLOP/s on the step's products alone, by round.
   let productPeak: Rounds

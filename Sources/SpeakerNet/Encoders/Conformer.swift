@@ -51,6 +51,12 @@ package struct ConformerLayer: Layer {
     return dx_ND
   }
 
+  package func work(samples: Int, frames: Int) -> Work {
+    feedForward1.work(samples: samples, frames: frames) + attention.work(samples: samples, frames: frames)
+      + convolution.work(samples: samples, frames: frames)
+      + feedForward2.work(samples: samples, frames: frames)
+  }
+
   private func attend(addingTo x_ND: Matrix, _ pass: inout Pass) {
     let attended_ND = attention.forward(attentionNorm.forward(x_ND, &pass), &pass)
     pass.addBranch(attended_ND, attention.outputBias, probability: dropout, to: x_ND)
@@ -87,7 +93,8 @@ package struct ConformerFeedForward: Sendable {
     let h_NF = linear1.keptProduct(n_ND, &pass)
     let a_NF = pass.matrix(h_NF.rows, h_NF.columns)
     let mask = pass.mask(h_NF.count, probability: dropout)
-    pass.biasSiLUDropout(h_NF, pass[linear1.bias!], mask, into: a_NF)
+    let bias_F = pass[linear1.bias!]
+    pass.biasSiLUDropout(h_NF, bias_F, mask, into: a_NF)
     pass.save(h_NF)
     let f_ND = linear2.product(a_NF, &pass)
     pass.addBranch(f_ND, linear2.bias!, factor: 0.5, probability: dropout, to: x_ND)
@@ -100,14 +107,18 @@ package struct ConformerFeedForward: Sendable {
     let dh_NF = linear2.inputGradient(df_ND, &pass)
     let a_NF = pass.matrix(h_NF.rows, h_NF.columns)
     let mask = pass.restoreMask(probability: dropout)
-    pass.biasSiLUDropoutBackward(
-      dh_NF, input: h_NF, mask, resultInto: a_NF, dbias: pass.gradient(of: linear1.bias!))
+    let dbias_F = pass.gradient(of: linear1.bias!)
+    pass.biasSiLUDropoutBackward(dh_NF, input: h_NF, mask, resultInto: a_NF, dbias: dbias_F)
     linear2.weightGradient(df_ND, a_NF, &pass)
     let normalized = Normalized(restoredFrom: pass)
     let n_ND = normalized.output(norm.weight, norm.bias, &pass)
     linear1.weightGradient(dh_NF, n_ND, &pass)
     let dn_ND = linear1.inputGradient(dh_NF, &pass)
     pass.add(norm.backward(dn_ND, normalized, pass), to: dx_ND)
+  }
+
+  func work(samples: Int, frames: Int) -> Work {
+    linear1.work(samples: samples, frames: frames) + linear2.work(samples: samples, frames: frames)
   }
 }
 
@@ -170,5 +181,10 @@ package struct ConformerConvolution: Sendable {
     pointwise1.weightGradient(dpointwise_N2D, n_ND, &pass)
     let dn_ND = pointwise1.inputGradient(dpointwise_N2D, &pass)
     pass.add(norm.backward(dn_ND, normalized, pass), to: dx_ND)
+  }
+
+  func work(samples: Int, frames: Int) -> Work {
+    pointwise1.work(samples: samples, frames: frames) + depthwise.work(samples: samples, frames: frames)
+      + pointwise2.work(samples: samples, frames: frames)
   }
 }

@@ -1,6 +1,6 @@
 import TensorCore
 
-/// The encoders of the five reports. A new one is a file of its own and a case here.
+/// The encoders of the five reports. A new one is a layer, stacked or repeated, and a case here.
 package enum Encoder: Layer {
   case transformer(Stack<TransformerLayer>)
   case conformer(Stack<ConformerLayer>)
@@ -68,6 +68,14 @@ package enum Encoder: Layer {
     case .conformer(let stack): stack.backward(dy_ND, &pass)
     case .sharedTransformer(let layer): layer.backward(dy_ND, &pass)
     case .convTransformer(let layer): layer.backward(dy_ND, &pass)
+    }
+  }
+  package func work(samples: Int, frames: Int) -> Work {
+    switch self {
+    case .transformer(let stack): stack.work(samples: samples, frames: frames)
+    case .conformer(let stack): stack.work(samples: samples, frames: frames)
+    case .sharedTransformer(let layer): layer.work(samples: samples, frames: frames)
+    case .convTransformer(let layer): layer.work(samples: samples, frames: frames)
     }
   }
 }

@@ -35,6 +35,10 @@ struct FeedForward: Sendable {
     linear1.addInputGradient(hiddenGradient(dy_ND, &pass), to: dx_ND, &pass)
   }
 
+  func work(samples: Int, frames: Int) -> Work {
+    linear1.work(samples: samples, frames: frames) + linear2.work(samples: samples, frames: frames)
+  }
+
   /// The gradient after `linear1`; those of all parameters are done.
   private func hiddenGradient(_ dy_ND: Matrix, _ pass: inout Pass) -> Matrix {
     let hidden_NF = pass.restore()
@@ -86,6 +90,10 @@ package struct TransformerLayer: Layer {
     attention.backward(dattended_ND, addingTo: dx_ND, &pass)
     return dx_ND
   }
+
+  package func work(samples: Int, frames: Int) -> Work {
+    attention.work(samples: samples, frames: frames) + feedForward.work(samples: samples, frames: frames)
+  }
 }
 
 /// The layer of report 004's first task, applied several times with the same weights.
@@ -132,6 +140,10 @@ package struct SharedTransformerLayer: Layer {
     pass.finishedGradients(from: norm1.weight)
     attention.backward(dattended_ND, addingTo: dx_ND, &pass)
     return dx_ND
+  }
+
+  package func work(samples: Int, frames: Int) -> Work {
+    attention.work(samples: samples, frames: frames) + feedForward.work(samples: samples, frames: frames)
   }
 }
 
@@ -197,5 +209,11 @@ package struct ConvTransformerLayer: Layer {
     pass.finishedGradients(from: norm1.weight)
     attention.backward(dattended_ND, addingTo: dx_ND, &pass)
     return dx_ND
+  }
+
+  package func work(samples: Int, frames: Int) -> Work {
+    attention.work(samples: samples, frames: frames) + feedForward.work(samples: samples, frames: frames)
+      + convolution.work(samples: samples, frames: frames)
+      + gatedFeedForward.work(samples: samples, frames: frames)
   }
 }

@@ -59,42 +59,56 @@ package struct Head: Layer {
     return hiddenBackward(dh_BD, &pass)
   }
 
+  /// A head sees one row a sample, however many frames there were.
+  package func work(samples: Int, frames: Int) -> Work {
+    let logits =
+      switch output {
+      case .linear(let layer): layer.work(samples: samples, frames: 1)
+      case .cosine(let layer): layer.work(samples: samples, frames: 1)
+      }
+    switch hidden {
+    case .none, .batchNorm: return logits
+    case .relu(let linear), .sigmoid(let linear): return linear.work(samples: samples, frames: 1) + logits
+    }
+  }
+
   private func hiddenForward(_ e_BD: Matrix, _ pass: inout Pass) -> Matrix {
-    let h_BD: Matrix
     switch hidden {
     case .none: return e_BD
     case .batchNorm(let norm): return norm.forward(e_BD, &pass)
-    case .relu(let linear):
-      h_BD = linear.product(e_BD, &pass)
-      pass.biasReLUDropout(h_BD, pass[linear.bias!], .none)
-    case .sigmoid(let linear):
-      h_BD = linear.product(e_BD, &pass)
-      pass.biasSigmoid(h_BD, pass[linear.bias!])
+    case .relu(let linear), .sigmoid(let linear):
+      let h_BD = linear.product(e_BD, &pass)
+      let bias_D = pass[linear.bias!]
+      if case .relu = hidden {
+        pass.biasReLUDropout(h_BD, bias_D, .none)
+      } else {
+        pass.biasSigmoid(h_BD, bias_D)
+      }
+      pass.save(e_BD)
+      pass.save(h_BD)
+      return h_BD
     }
-    pass.save(e_BD)
-    pass.save(h_BD)
-    return h_BD
   }
 
   private func hiddenBackward(_ dh_BD: Matrix, _ pass: inout Pass) -> Matrix {
-    let hiddenLayer: Linear
     switch hidden {
     case .none: return dh_BD
     case .batchNorm(let norm):
       let de_BD = norm.backward(dh_BD, &pass)
       pass.finishedGradients(from: norm.weight)
       return de_BD
-    case .relu(let linear):
-      hiddenLayer = linear
-      pass.biasReLUDropoutBackward(
-        dh_BD, result: pass.restore(), .none, dbias: pass.gradient(of: linear.bias!))
-    case .sigmoid(let linear):
-      hiddenLayer = linear
-      pass.biasSigmoidBackward(dh_BD, result: pass.restore(), dbias: pass.gradient(of: linear.bias!))
+    case .relu(let linear), .sigmoid(let linear):
+      let h_BD = pass.restore(), e_BD = pass.restore()
+      let dbias_D = pass.gradient(of: linear.bias!)
+      if case .relu = hidden {
+        pass.biasReLUDropoutBackward(dh_BD, result: h_BD, .none, dbias: dbias_D)
+      } else {
+        pass.biasSigmoidBackward(dh_BD, result: h_BD, dbias: dbias_D)
+      }
+      linear.weightGradient(dh_BD, e_BD, &pass)
+      pass.finishedGradients(from: linear.weight)
+      return linear.inputGradient(dh_BD, &pass)
     }
-    hiddenLayer.weightGradient(dh_BD, pass.restore(), &pass)
-    pass.finishedGradients(from: hiddenLayer.weight)
-    return hiddenLayer.inputGradient(dh_BD, &pass)
   }
 }
 
@@ -143,6 +157,11 @@ package struct CosineLayer: Layer {
       accumulating: pass.isAccumulating)
     pass.normalizeRowsBackward(dunit_BD, result: unit_BD, lengths: lengths_B, into: dunit_BD)
     return dunit_BD
+  }
+
+  /// That of a linear layer.
+  package func work(samples: Int, frames: Int) -> Work {
+    Linear(weight: weight, bias: nil).work(samples: samples, frames: frames)
   }
 
   private func normalized(_ x_ND: Matrix, _ pass: inout Pass) -> Matrix {

@@ -30,6 +30,13 @@ package enum Pooling: Layer {
     case .attentive(let pooling): pooling.backward(de_BD, &pass)
     }
   }
+
+  package func work(samples: Int, frames: Int) -> Work {
+    switch self {
+    case .mean(let pooling): pooling.work(samples: samples, frames: frames)
+    case .attentive(let pooling): pooling.work(samples: samples, frames: frames)
+    }
+  }
 }
 
 /// The mean over the frames.
@@ -72,13 +79,15 @@ package struct AttentivePooling: Layer {
     var scored = x_ND
     if let projection {
       let hidden_NA = projection.product(x_ND, &pass)
-      pass.biasTanh(hidden_NA, pass[projection.bias!])
+      let bias_A = pass[projection.bias!]
+      pass.biasTanh(hidden_NA, bias_A)
       pass.save(hidden_NA)
       scored = hidden_NA
     }
     let scores_N1 = score.product(scored, &pass)
     // One bias for all frames: without effect on the softmax, but PyTorch has it, so it is added.
-    pass.addBias(pass[score.bias!], to: scores_N1)
+    let bias_1 = pass[score.bias!]
+    pass.addBias(bias_1, to: scores_N1)
     let weights_BT = scores_N1.reshaped(rows: pass.samples, columns: pass.frames)
     pass.softmax(weights_BT)
     pass.save(weights_BT)
@@ -96,7 +105,8 @@ package struct AttentivePooling: Layer {
     pass.weightedSumOverFramesBackward(de_BD, x_ND, weights_BT, dweights: dscores_BT, into: dx_ND)
     pass.softmaxBackward(dscores_BT, result: weights_BT)
     let dscores_N1 = dscores_BT.reshaped(rows: pass.rows, columns: 1)
-    pass.addBiasGradient(dscores_N1, to: pass.gradient(of: score.bias!))
+    let dbias_1 = pass.gradient(of: score.bias!)
+    pass.addBiasGradient(dscores_N1, to: dbias_1)
     score.weightGradient(dscores_N1, hidden ?? x_ND, &pass)
     pass.finishedGradients(from: score.weight)
     guard let projection, let hidden_NA = hidden else {
@@ -104,10 +114,15 @@ package struct AttentivePooling: Layer {
       return dx_ND
     }
     let dhidden_NA = score.inputGradient(dscores_N1, &pass)
-    pass.biasTanhBackward(dhidden_NA, result: hidden_NA, dbias: pass.gradient(of: projection.bias!))
+    let dbias_A = pass.gradient(of: projection.bias!)
+    pass.biasTanhBackward(dhidden_NA, result: hidden_NA, dbias: dbias_A)
     projection.weightGradient(dhidden_NA, x_ND, &pass)
     pass.finishedGradients(from: projection.weight)
     projection.addInputGradient(dhidden_NA, to: dx_ND, &pass)
     return dx_ND
+  }
+  package func work(samples: Int, frames: Int) -> Work {
+    let scores = score.work(samples: samples, frames: frames)
+    return projection.map { $0.work(samples: samples, frames: frames) + scores } ?? scores
   }
 }

@@ -108,6 +108,21 @@ package struct Attention: Sendable {
     }
   }
 
+  /// The projections', and for each head of each sample that of ``attend(_:_:_:)`` and ``attendBackward(_:_:_:_:_:)``.
+  package func work(samples: Int, frames T: Int) -> Work {
+    let scores = Work.Product(.secondTransposed, T, T, depth: headWidth)
+    let context = Work.Product(.plain, T, headWidth, depth: T)
+    let times = samples * heads
+    var work = projection.work(samples: samples, frames: T) + output.work(samples: samples, frames: T)
+    work.addForward(scores, times: times)
+    work.addForward(context, times: times)
+    work.addBackward(Work.Product(.firstTransposed, T, headWidth, depth: T), times: times)  // dv
+    work.addBackward(scores, times: times)  // dp
+    work.addBackward(context, times: times)  // dq
+    work.addBackward(Work.Product(.firstTransposed, T, headWidth, depth: T), times: times)  // dk
+    return work
+  }
+
   /// Training: `context = dropout(p) · v` with `p = softmax(q kᵀ / √(D/H))`, which is kept for all heads, [B·H·T, T].
   private func attend(_ qkv_N3D: Matrix, _ context_ND: Matrix, _ pass: inout Pass) {
     let T = pass.frames

@@ -38,6 +38,11 @@ package struct Convolution3: Layer {
     return dx_NI
   }
 
+  /// That of a linear layer over the windows.
+  package func work(samples: Int, frames: Int) -> Work {
+    Linear(weight: weight, bias: nil).work(samples: samples, frames: frames)
+  }
+
   /// [O, I, 3] → [O, 3, I]: the order of a window's row.
   private func weight_O3I(_ pass: inout Pass) -> Matrix {
     let weight_O3I = pass.matrix(weight.rows, 3 * inputs)
@@ -73,6 +78,13 @@ package struct DepthwiseConvolution: Layer {
     let x_ND = pass.restore()
     parameterGradients(dy_ND, x_ND, &pass)
     return inputGradient(dy_ND, &pass)
+  }
+
+  /// K multiplications and additions an element; no products.
+  package func work(samples: Int, frames: Int) -> Work {
+    var work = Work()
+    work.addForward(operations: 2 * samples * frames * weight.count)
+    return work
   }
 
   /// The output for x; saves nothing.

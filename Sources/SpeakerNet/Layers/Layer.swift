@@ -13,6 +13,13 @@ package protocol Layer: Sendable {
   func forward(_ x: Matrix, _ pass: inout Pass) -> Matrix
   /// The input's gradient from the output's.
   func backward(_ dy: Matrix, _ pass: inout Pass) -> Matrix
+  /// The products of both passes over `samples` of `frames` each, and what else counts; nothing, unless a layer has
+  /// products.
+  func work(samples: Int, frames: Int) -> Work
+}
+
+extension Layer {
+  package func work(samples: Int, frames: Int) -> Work { Work() }
 }
 
 /// Layers one after another, each with weights of its own.
@@ -36,6 +43,10 @@ package struct Stack<Element: Layer>: Layer {
       dy_ND = pass.scopedBackward(like: dy_ND) { layers[index].backward(dy_ND, &$0) }
     }
     return dy_ND
+  }
+
+  package func work(samples: Int, frames: Int) -> Work {
+    layers.reduce(Work()) { $0 + $1.work(samples: samples, frames: frames) }
   }
 }
 
@@ -65,5 +76,9 @@ package struct Repeated<Element: Layer>: Layer {
       }
     }
     return dy_ND
+  }
+
+  package func work(samples: Int, frames: Int) -> Work {
+    layer.work(samples: samples, frames: frames) * times
   }
 }

@@ -44,6 +44,18 @@ package struct Linear: Layer {
     weightGradient(dy_NO, x_NI, &pass)
   }
 
+  package func work(samples: Int, frames: Int) -> Work { work(rows: samples * frames) }
+
+  /// The three products for N rows; the first layer's input needs no gradient.
+  func work(rows N: Int, givesInputGradient: Bool = true) -> Work {
+    let (O, I) = (weight.rows, weight.columns)
+    var work = Work()
+    work.addForward(Work.Product(.secondTransposed, N, O, depth: I))
+    work.addBackward(Work.Product(.firstTransposed, O, I, depth: N))
+    if givesInputGradient { work.addBackward(Work.Product(.plain, N, I, depth: O)) }
+    return work
+  }
+
   /// `x · weightᵀ`, without the bias; saves nothing.
   func product(_ x_NI: Matrix, _ pass: inout Pass) -> Matrix {
     let y_NO = pass.matrix(x_NI.rows, weight.rows)
@@ -96,7 +108,8 @@ package struct GatedLinearUnit: Sendable {
   /// x_N2D, which keeps its bias, to y_ND.
   package func forward(_ x_N2D: Matrix, _ pass: inout Pass) -> Matrix {
     let y_ND = pass.matrix(x_N2D.rows, x_N2D.columns / 2)
-    pass.biasGLU(x_N2D, bias.map { pass[$0] }, into: y_ND)
+    let bias_2D = bias.map { pass[$0] }
+    pass.biasGLU(x_N2D, bias_2D, into: y_ND)
     pass.save(x_N2D)
     return y_ND
   }
@@ -105,7 +118,8 @@ package struct GatedLinearUnit: Sendable {
   package func backward(_ dy_ND: Matrix, _ pass: inout Pass) -> (dx_N2D: Matrix, y_ND: Matrix) {
     let x_N2D = pass.restore()
     let dx_N2D = pass.matrix(x_N2D.rows, x_N2D.columns)
-    pass.biasGLUBackward(dy_ND, input: x_N2D, into: dx_N2D, dbias: bias.map { pass.gradient(of: $0) })
+    let dbias_2D = bias.map { pass.gradient(of: $0) }
+    pass.biasGLUBackward(dy_ND, input: x_N2D, into: dx_N2D, dbias: dbias_2D)
     return (dx_N2D, dy_ND)
   }
 }
