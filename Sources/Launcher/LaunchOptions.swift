@@ -57,6 +57,8 @@ public struct TrainArguments: Equatable, Sendable {
   public private(set) var run: String?
   /// Whether it goes on with a run by itself.
   public private(set) var resumes = false
+  /// Whether it removes a run that is there.
+  public private(set) var overwrites = false
   /// Whether it trains: `--help` and `--dry-run` only tell something, once.
   public private(set) var trains = true
 
@@ -75,7 +77,8 @@ public struct TrainArguments: Equatable, Sendable {
     while let word = rest.popFirst() {
       switch word {
       case "--run": run = rest.popFirst()
-      case "--resume": resumes = true
+      case "--resume", "--resume=auto": resumes = true
+      case "--overwrite": overwrites = true
       case "--dry-run", "--help", "-h", "--help-config", "--version": trains = false
       default: if word.hasPrefix("--run=") { run = String(word.dropFirst("--run=".count)) }
       }
@@ -88,7 +91,8 @@ public struct TrainArguments: Equatable, Sendable {
   package func goingOn(with found: String?) -> [String] {
     let name = run == nil ? found.map { ["--run", $0] } ?? [] : []
     // Beside --weights, if they were given: the program takes them when the run has no checkpoint yet.
-    return words + name + (resumes ? [] : ["--resume"])
+    // What was to be overwritten is gone: the run that is there now is this one.
+    return words.filter { $0 != "--overwrite" } + name + (resumes ? [] : ["--resume"])
   }
 }
 

@@ -154,7 +154,9 @@ public struct Supervisor {
       return .init(status: Failure.Kind.inputOutput.rawValue, hasBegun: false, step: run.lastStep)
     }
     defer { file.map { _ = unlink($0) } }
-    let goesOn = options.training.trains && run.isThere && ownsRun && (jobs > 0 || options.continues)
+    // A run that is overwritten is this one's as soon as the training has begun in its place.
+    let isOwn = ownsRun || options.training.overwrites && run.begunStep != nil
+    let goesOn = options.training.trains && run.isThere && isOwn && (jobs > 0 || options.continues)
     let words = goesOn ? options.training.goingOn(with: run.path) : options.training.words
     jobs += 1
     if jobs > 1 { say("starting \(count(ranks))\(hosts.map { " on \($0.names)" } ?? "")") }

@@ -16,8 +16,8 @@ import Testing
     #expect(lines.contains("[Info]: Finish creating model!"))
     #expect(lines.contains { $0.wholeMatch(of: train) != nil })
     #expect(lines.contains { $0.wholeMatch(of: valid) != nil })
-    #expect(
-      lines.contains { $0.wholeMatch(of: #/Step 20, best model saved\. \(accuracy=\d\.\d{4}\)/#) != nil })
+    let best = #/Step [12]0, best model saved\. \(accuracy=\d\.\d{4}\)/#
+    #expect((1...2).contains(lines.count { $0.wholeMatch(of: best) != nil }))
     // In a file there is nothing of a live line.
     #expect(!outcome.output.contains("\rTrain"))
 
@@ -102,10 +102,10 @@ import Testing
     try folder.write("train: {seed: 1}\n", to: "config.yaml")
     let outcome = try Program.run(try SmallCorpus.training(run: folder.path), ranks: ranks)
     #expect(outcome.status == 64)
-    #expect(
-      outcome.errorLines == [
-        "error: \(folder.path): a run is there already; go on with it by --resume, or give another --run"
-      ])
+    #expect(outcome.errorLines.count == 1)
+    let line = outcome.errorLines.first ?? ""
+    #expect(line.hasPrefix("error: \(folder.path): a run is there already: nothing saved yet, begun "))
+    #expect(line.hasSuffix("; go on with it by --resume, begin anew with --overwrite, or give another --run"))
   }
 
   @Test(arguments: [nil, 2]) func aRunDirectoryThatCannotBeWrittenIsNamed(ranks: Int?) throws {

@@ -117,7 +117,7 @@ private func train(
     if let start { try trainer.restore(group.rank == 0 ? start : nil, folder: "the test") }
     while trainer.step < steps { _ = try trainer.takeStep(from: source) }
     let snapshot = try trainer.copy()?.tensors()
-    let progress = RunProgress(step: trainer.step, seed: 87, shards: shards)
+    let progress = RunProgress(step: trainer.step, configuration: Configuration())
     return (
       snapshot.map { Checkpoint(progress: progress, model: $0.model, optimizer: $0.optimizer) },
       trainer.weights

@@ -1,6 +1,7 @@
 import Collectives
 import Diagnostics
 import Foundation
+import TensorFiles
 
 /// The version of the program, as `--version` and every run's `run.json` say it.
 public let programVersion = "0.1.0"
@@ -32,6 +33,21 @@ extension Communicator {
     guard status != 0 else { return try outcome?.get() }
     let message = try allGather(text: failure?.message ?? "")[0]
     throw Failure(Failure.Kind(rawValue: status) ?? .internalError, message)
+  }
+
+  /// A value of rank 0 on every rank, by way of a JSON text. Collective.
+  ///
+  /// - Parameters:
+  ///   - mine: the value, on rank 0; passed over elsewhere.
+  ///   - write: the value as JSON.
+  ///   - read: the value that `write` wrote.
+  /// - Returns: `nil` on every rank if rank 0 has none.
+  func sharedFromRankZero<Value>(
+    _ mine: Value?, as write: (Value) -> JSON, _ read: (JSON) throws -> Value
+  ) throws -> Value? {
+    let text = rank == 0 ? mine.map { write($0).serialized() } ?? "" : ""
+    let shared = try allGather(text: text)[0]
+    return shared.isEmpty ? nil : try read(JSON.parse(Array(shared.utf8), name: "rank 0"))
   }
 }
 

@@ -9,7 +9,8 @@ import Threads
 package final class BackgroundSaver: @unchecked Sendable {
   // Unchecked: everything below is read and written under the monitor.
   private let monitor = Monitor()
-  private var jobs: [(step: Int, write: @Sendable () throws -> Void)] = []
+  private var jobs: [(step: Int, line: String?, write: @Sendable () throws -> Void)] = []
+  private var lines: [String] = []
   private var failure: (any Error)?
 
   /// A saver with nothing to do.
@@ -19,11 +20,12 @@ package final class BackgroundSaver: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - step: the step that it belongs to; returns only when the jobs of other steps are done.
+  ///   - line: what is to be said when it is written, by whoever asks with ``takeLines()``.
   ///   - write: writes it; must hold a copy of whatever training goes on to change.
-  package func save(step: Int, _ write: @escaping @Sendable () throws -> Void) {
+  package func save(step: Int, saying line: String? = nil, _ write: @escaping @Sendable () throws -> Void) {
     let startsThread = monitor.withLock {
       while jobs.contains(where: { $0.step != step }) { monitor.wait() }
-      jobs.append((step, write))
+      jobs.append((step, line, write))
       return jobs.count == 1
     }
     if startsThread { Thread.detachNewThread { self.work() } }
@@ -31,6 +33,14 @@ package final class BackgroundSaver: @unchecked Sendable {
 
   /// Whether something could not be written; ``finish()`` tells what.
   package var hasFailed: Bool { monitor.withLock { failure != nil } }
+
+  /// What is to be said of what has been written since the last call.
+  package func takeLines() -> [String] {
+    monitor.withLock {
+      defer { lines = [] }
+      return lines
+    }
+  }
 
   /// Returns when everything is written.
   ///
@@ -46,9 +56,13 @@ package final class BackgroundSaver: @unchecked Sendable {
   /// The thread: until no job is left. A job stays in the list until it is done.
   private func work() {
     while let job = monitor.withLock({ jobs.first }) {
-      let outcome = hasFailed ? .success(()) : Result { try job.write() }
+      let outcome = hasFailed ? nil : Result { try job.write() }
       let isLast = monitor.withLock {
-        if case .failure(let error) = outcome { failure = error }
+        switch outcome {
+        case .success: lines += job.line.map { [$0] } ?? []
+        case .failure(let error): failure = error
+        case nil: break
+        }
         jobs.removeFirst()
         monitor.wakeAll()
         return jobs.isEmpty

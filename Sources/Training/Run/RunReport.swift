@@ -8,7 +8,7 @@ import Foundation
 final class RunReport {
   private let console: Console
   private let train: TrainConfiguration
-  private let metrics: MetricsLog?
+  private let files: RunFiles?
   private let timeline: RunTimeline?
   private let folder: String?
   /// When this start of the program had taken the run directory, and when it began to train.
@@ -31,7 +31,7 @@ final class RunReport {
   init(_ console: Console, _ train: TrainConfiguration, _ files: RunFiles?, isResumed: Bool, ranks: Int) {
     self.console = console
     self.train = train
-    metrics = files?.metrics
+    self.files = files?.withoutCheckpoint
     timeline = files?.timeline
     folder = files?.directory.path
     opened = console.now
@@ -93,7 +93,7 @@ final class RunReport {
 
   /// Writes a line of training figures.
   func write(_ window: MetricsWindow, learningRate: Double) throws {
-    try metrics?.append(
+    try files?.append(
       Metrics(
         step: step, epoch: epoch, split: .train, loss: window.loss / Double(window.steps),
         accuracy: window.accuracy / Double(window.steps), learningRate: learningRate,
@@ -137,7 +137,7 @@ final class RunReport {
 
   /// Writes the figures of a validation.
   func write(loss: Double, accuracy: Double, learningRate: Double) throws {
-    try metrics?.append(
+    try files?.append(
       Metrics(
         step: step, epoch: epoch, split: .valid, loss: loss, accuracy: accuracy, learningRate: learningRate,
         stepsPerSecond: average))

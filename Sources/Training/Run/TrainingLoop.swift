@@ -86,8 +86,9 @@ struct TrainingLoop<C: Communicator> {
       if isChecked(trainer.step) { try compareParameters() }
       progress.window.add(loss: outcome.loss, accuracy: outcome.accuracy)
       report.took(step: trainer.step, loss: outcome.loss, accuracy: outcome.accuracy)
+      tellWhatIsSaved()
       if trainer.step % metricsSteps == 0 {
-        try communicator.agreeing { try report.write(progress.window, learningRate: learningRate) }
+        _ = try communicator.onRankZero { try report.write(progress.window, learningRate: learningRate) }
         progress.window = MetricsWindow()
       }
       if outcome.isStopping { return true }
@@ -102,10 +103,24 @@ struct TrainingLoop<C: Communicator> {
     do {
       return try trainer.takeStep(from: source, isStopping: StopRequest.isMade || saver.hasFailed)
     } catch let loss as NonFiniteLoss {
-      throw Failure(
-        .badData,
-        "\(loss); a lower train.learning_rate may help, and --resume goes on from the last checkpoint")
+      throw try notANumber("\(loss)")
     }
+  }
+
+  /// The failure of a loss that is none, and what can be done about it. Collective.
+  private func notANumber(_ loss: String) throws -> Failure {
+    let saved = try communicator.onRankZero {
+      // One that is on its way counts, if it arrives.
+      try? saver.finish()
+      return files?.checkpoints.latestProgress?.step ?? -1
+    }
+    let step = try communicator.allGather(saved ?? -1)[0]
+    let advice =
+      step < 0
+      ? "nothing is saved yet: begin anew with --overwrite, perhaps with a lower train.learning_rate"
+      : "--resume goes on from the checkpoint of step \(step), and gets further perhaps with a lower"
+        + " train.learning_rate (--set)"
+    return Failure(.badData, "\(loss); \(advice)")
   }
 
   // MARK: Comparing
@@ -132,39 +147,45 @@ struct TrainingLoop<C: Communicator> {
     }
     // The run that goes on begins with it.
     guard let result = stopped else { return try stop() }
+    guard result.loss.isFinite else {
+      throw try notANumber("step \(trainer.step): the loss on the validation split is not a finite number")
+    }
     progress.lacksValidation = false
-    let isBest = progress.best.map { result.accuracy > $0.accuracy } ?? true
-    if isBest { progress.best = BestResult(accuracy: result.accuracy, step: trainer.step) }
-    try communicator.agreeing {
+    let validated = BestResult(accuracy: result.accuracy, loss: result.loss, step: trainer.step)
+    let isBest = validated.isBetter(than: progress.best)
+    if isBest { progress.best = validated }
+    _ = try communicator.onRankZero {
       try report.write(
         loss: result.loss, accuracy: result.accuracy, learningRate: trainer.nextLearningRate)
-      guard isBest, let best = progress.best, let directory = files?.directory else { return }
+      guard isBest, let files else { return }
       let state = trainer.state.copy()
       saver.save(
         step: trainer.step,
-        report.timed(.best) { try BestWeights.save(state.stateDict(), best, run: directory) })
+        saying: "Step \(trainer.step), best model saved. (accuracy=\(fourDigits(result.accuracy)))",
+        report.timed(.best) { try files.saveBest(state, validated) })
     }
     report.tell(best: progress.best)
   }
 
   private func save() throws {
-    if let best = progress.best {
-      console.line("Step \(trainer.step), best model saved. (accuracy=\(fourDigits(best.accuracy)))")
-    }
     communicator.activity?.note(.checkpoint)
     guard let copy = try trainer.copy(), let files else { return }
     var progress = progress
     progress.step = trainer.step
-    let (metrics, checkpoints, activity) = (files.metrics, files.checkpoints, communicator.activity)
+    let activity = communicator.activity
     saver.save(
       step: trainer.step,
       report.timed(.checkpoint) { [progress] in
-        try metrics.synchronize()
         let tensors = copy.tensors()
-        try checkpoints.save(
+        try files.save(
           Checkpoint(progress: progress, model: tensors.model, optimizer: tensors.optimizer),
           advance: { activity?.advance() })
       })
+  }
+
+  /// Says what has been saved since the last call.
+  private func tellWhatIsSaved() {
+    for line in saver.takeLines() { console.line(line) }
   }
 
   /// Waits until everything is written.
@@ -172,7 +193,11 @@ struct TrainingLoop<C: Communicator> {
   /// - Throws: on all ranks, why something could not be.
   private func finishSaving() throws {
     communicator.activity?.note(.checkpoint)
-    _ = try communicator.onRankZero { try saver.finish() }
+    _ = try communicator.onRankZero {
+      defer { tellWhatIsSaved() }
+      try saver.finish()
+      try files?.check()
+    }
   }
 
   /// Ends the run early: a signal has come, or a save has failed, which is then thrown.
@@ -186,18 +211,6 @@ struct TrainingLoop<C: Communicator> {
       "stopped by \(signals.first ?? "a signal") after step \(trainer.step); it is saved, go on with --resume"
     )
   }
-}
-
-/// What rank 0 writes to during a run.
-package struct RunFiles {
-  package let directory: RunDirectory
-  package let metrics: MetricsLog
-  package let timeline: RunTimeline
-  package let checkpoints: CheckpointStore
-  /// Held so that no other process writes to the run.
-  let lock: RunLock
-  /// What the run goes on from, until it has.
-  package var checkpoint: Checkpoint?
 }
 
 private func fourDigits(_ number: Double) -> String { ProgressValue.fixed(number, digits: 4).text }

@@ -30,8 +30,15 @@ struct Train: JobCommand {
         + "Default: drawn.", valueName: "file"))
   var weights: String?
 
-  @Flag(help: "Goes on from the latest checkpoint of --run.")
-  var resume = false
+  @Option(
+    defaultAsFlag: Resume.required,
+    help: ArgumentHelp(
+      "Goes on from the latest checkpoint of --run, with its configuration and data; 'auto' begins the run if there is "
+        + "none.", valueName: "auto"))
+  var resume: Resume?
+
+  @Flag(help: "Removes the run that is in --run, and begins anew; nothing else in that folder is touched.")
+  var overwrite = false
 
   @Flag(help: "Checks configuration and data, says what would be done, and writes nothing.")
   var dryRun = false
@@ -43,17 +50,52 @@ struct Train: JobCommand {
 
   func invocation() throws -> Invocation {
     if helpConfig { return .text(Configuration.documentation.trimmingSuffix("\n")) }
-    if resume && run == nil { throw Failure(.usage, "--resume: expected --run DIR, the run to go on with") }
+    if resume != nil && run == nil { throw Self.withoutRun() }
+    if resume != nil && overwrite {
+      throw Failure(.usage, "--resume and --overwrite: expected one of them, found both")
+    }
     var job = TrainJob()
     job.configurationFile = configuration.file
     job.overrides = configuration.overrides
     job.data = data
     job.runDirectory = run
-    job.resume = resume
+    job.beginning =
+      switch resume {
+      case .required: .resuming
+      case .auto: .resumingIfThere
+      case nil: overwrite ? .overwriting : .new
+      }
     job.dryRun = dryRun
     job.weights = weights
     job.threads = threads.count
     return .job(job, json: false)
+  }
+
+  private static func withoutRun() -> Failure {
+    let runs = RunDirectory.list()
+    let known = runs.isEmpty ? "" : "; the latest here: \(runs.joined(separator: "; "))"
+    return Failure(.usage, "--resume: expected --run DIR, the run to go on with\(known)")
+  }
+}
+
+/// What follows `--resume`.
+enum Resume: ExpressibleByArgument, CustomStringConvertible {
+  /// Nothing: the run has to be there.
+  case required
+  /// `auto`: without a run, one begins.
+  case auto
+
+  init?(argument: String) {
+    guard argument == "auto" else { return nil }
+    self = .auto
+  }
+
+  /// As the help has it.
+  var description: String {
+    switch self {
+    case .required: "the run has to be there"
+    case .auto: "auto"
+    }
   }
 }
 

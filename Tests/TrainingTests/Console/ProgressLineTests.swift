@@ -133,7 +133,7 @@ import Training
 
   @Test("the whole run's line fits every window, its bar too", arguments: 1...200) func run(columns: Int) {
     var line = RunLine(total: 70_000, first: 400)
-    for best in [nil, BestResult(accuracy: 0.45234, step: 8_000)] {
+    for best in [nil, BestResult(accuracy: 0.45234, loss: 1, step: 8_000)] {
       line.best = best
       for step in [400, 401, 8_400, 69_999, 70_000] {
         for blocks in [true, false] {
@@ -151,7 +151,7 @@ import Training
     var line = RunLine(total: 2_000, first: 0)
     #expect(line.text(step: 0, elapsed: 0) == "Run:   0% 0/2000 [00:00<?]")
     #expect(line.text(step: 500, elapsed: 60) == "Run:  25% 500/2000 [01:00<03:00]")
-    line.best = BestResult(accuracy: 0.5, step: 250)
+    line.best = BestResult(accuracy: 0.5, loss: 1, step: 250)
     #expect(
       line.text(step: 500, elapsed: 60)
         == "Run:  25% 500/2000 [01:00<03:00, best accuracy=0.5000 at step 250]")

@@ -63,7 +63,7 @@ struct SmallTraining {
     job.data = data
     job.runDirectory = directory
     job.overrides = settings.map { "\($0)=\($1)" }.sorted()
-    job.resume = resume
+    job.beginning = resume ? .resuming : .new
     job.threads = threads
     let prepared = job
     switch group {

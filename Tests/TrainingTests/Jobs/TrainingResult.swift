@@ -3,7 +3,8 @@ import TensorFiles
 import TestSupport
 import Training
 
-/// What a run directory holds after 50 steps, but for what may differ: times, and which processors computed.
+/// What a run directory holds after 50 steps, but for what may differ: times, the
+/// configuration, and which processors computed.
 struct TrainingResult {
   /// Every parameter, statistic and moment, and the best weights.
   let tensors: NamedTensors
@@ -23,6 +24,7 @@ struct TrainingResult {
     metrics = try RunMetrics(run: run)
     var progress = checkpoint.progress
     progress.kernels = []
+    progress.settings = [:]
     self.progress = progress
   }
 

@@ -15,7 +15,7 @@ import Training
     let values = (0..<300_000).map { Float($0 ^ step) }
     let tensors = NamedTensors([("weight", Tensor(float32: values, shape: [300_000]))])
     return Checkpoint(
-      progress: RunProgress(step: step, seed: 87, shards: 8), model: tensors, optimizer: tensors)
+      progress: RunProgress(step: step, configuration: Configuration()), model: tensors, optimizer: tensors)
   }
 
   @Test func aSaveGoesOnWhileItsCallerDoes() throws {

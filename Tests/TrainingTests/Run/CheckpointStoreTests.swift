@@ -13,8 +13,9 @@ import Training
   func checkpoint(_ step: Int) -> Checkpoint {
     let values = (0..<100).map { Float($0 * step) }
     var progress = RunProgress(
-      step: step, best: step == 0 ? nil : BestResult(accuracy: 1 / Double(step + 2), step: step), seed: 87,
-      shards: 8, kernels: ["SkylakeX", "Haswell"])
+      step: step,
+      best: step == 0 ? nil : BestResult(accuracy: 1 / Double(step + 2), loss: Double(step) / 3, step: step),
+      configuration: Configuration(), kernels: ["SkylakeX", "Haswell"])
     progress.lacksValidation = step == 10
     progress.data = step == 0 ? nil : UInt64.max / UInt64(step)
     return Checkpoint(
@@ -169,18 +170,84 @@ import Training
     #expect(store.steps == [10])
   }
 
+  @Test("a checkpoint of a version that noted less of its run is read") func earlierVersions() throws {
+    try store.save(checkpoint(10))
+    let path = file(10, "state.json")
+    var state = try #require(try JSON.read(path: path).object)
+    for key in ["configuration", "best_loss", "lacks_validation", "data"] { state[key] = nil }
+    try JSON.object(state).serialized().write(toFile: path, atomically: false, encoding: .utf8)
+    let progress = try store.read(step: 10).progress
+    #expect(progress.settings == ["train.seed": "87", "train.shards": "8"])
+    #expect(progress.best == BestResult(accuracy: 1.0 / 12, loss: .infinity, step: 10))
+    #expect(progress.window == checkpoint(10).progress.window)
+    var other = Configuration()
+    #expect(progress.differences(to: other).isEmpty)
+    other.train.seed = 88
+    other.train.batchSize = 64
+    #expect(progress.differences(to: other).map(\.key.name) == ["train.seed"])
+  }
+
+  @Test("whatever state.json holds, it is read or refused in a line") func fuzzedState() throws {
+    try store.save(checkpoint(10))
+    let path = file(10, "state.json")
+    let text = Array(try #require(FileManager.default.contents(atPath: path)))
+    var random = SeededGenerator(seed: 11)
+    let pieces = ["-1", "1e400", "null", "{}", "[]", "\"", "9223372036854775808", "true", ",", "\u{0}"].map {
+      Array($0.utf8)
+    }
+    for _ in 0..<2_000 {
+      var spoiled = text
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        let place = Int.random(in: 0..<spoiled.count, using: &random)
+        let end = min(spoiled.count, place + Int.random(in: 0...12, using: &random))
+        spoiled.replaceSubrange(place..<end, with: pieces.randomElement(using: &random) ?? [])
+      }
+      try Data(spoiled).write(to: URL(fileURLWithPath: path))
+      do {
+        let read = try store.read(step: 10)
+        #expect(read.progress.step == 10)
+      } catch {
+        let failure = try #require(error as? Failure)
+        #expect(failure.kind == .badData && !failure.message.contains("\n"), "\(failure)")
+      }
+      _ = store.latestProgress
+    }
+  }
+
   // MARK: The best weights
 
+  @Test(
+    "the best is the most accurate; of equals the one of lower loss; of equals in both the later",
+    arguments: [
+      (BestResult(accuracy: 0.6, loss: 9, step: 20), true),
+      (BestResult(accuracy: 0.4, loss: 0.1, step: 20), false),
+      (BestResult(accuracy: 0.5, loss: 0.9, step: 20), true),
+      (BestResult(accuracy: 0.5, loss: 1.1, step: 20), false),
+      (BestResult(accuracy: 0.5, loss: 1, step: 20), true),
+      (BestResult(accuracy: 0.5, loss: 1, step: 5), false),
+    ])
+  func ties(result: BestResult, isBetter: Bool) {
+    #expect(result.isBetter(than: nil))
+    #expect(result.isBetter(than: BestResult(accuracy: 0.5, loss: 1, step: 10)) == isBetter)
+  }
+
+  @Test("a best whose loss was not noted gives way to an equal one")
+  func unknownLoss() {
+    let earlier = BestResult(accuracy: 0.5, loss: .infinity, step: 10)
+    #expect(BestResult(accuracy: 0.5, loss: 7, step: 20).isBetter(than: earlier))
+  }
+
   @Test func theBestWeightsAreACopyOfTheirOwn() throws {
-    let run = try RunDirectory.create(at: "\(folder.path)/run")
+    let run = try RunDirectory.begin(at: "\(folder.path)/run").directory
     #expect(try BestWeights.load(run: run) == nil)
-    try BestWeights.save(checkpoint(10).model, BestResult(accuracy: 0.1, step: 10), run: run)
-    try BestWeights.save(checkpoint(20).model, BestResult(accuracy: 1 / 3, step: 20), run: run)
+    try BestWeights.save(checkpoint(10).model, BestResult(accuracy: 0.1, loss: 2, step: 10), run: run)
+    try BestWeights.save(checkpoint(20).model, BestResult(accuracy: 1 / 3, loss: 1 / 7, step: 20), run: run)
     let best = try #require(try BestWeights.load(run: run))
-    #expect(best.result == BestResult(accuracy: 1 / 3, step: 20))
+    #expect(best.result == BestResult(accuracy: 1 / 3, loss: 1 / 7, step: 20))
     #expect(best.model["prenet.weight"] == checkpoint(20).model["prenet.weight"])
     let state = try JSON.read(path: "\(run.path)/best/state.json")
     #expect(state["step"]?.int == 20)
     #expect(state["accuracy"]?.double == 1.0 / 3)
+    #expect(state["loss"]?.double == 1.0 / 7)
   }
 }

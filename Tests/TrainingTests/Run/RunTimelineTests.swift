@@ -73,7 +73,7 @@ import Training
   }
 
   @Test("who started a run is read as it was written, the newest first") func roundTrip() throws {
-    let run = try RunDirectory.create(at: "\(folder.path)/run")
+    let run = try RunDirectory.begin(at: "\(folder.path)/run").directory
     #expect(try RunStart.read(run) == nil)
     for step in [0, 100, 200] {
       let start = start(step: step)
@@ -98,7 +98,7 @@ import Training
   }
 
   @Test("a damaged run.json is bad data to a reader, and does not stop a start") func damage() throws {
-    let run = try RunDirectory.create(at: "\(folder.path)/run")
+    let run = try RunDirectory.begin(at: "\(folder.path)/run").directory
     try start(step: 0).write(to: run) { Issue.record("\($0)") }
     let whole = Array(try #require(folder.text("run/run.json")).utf8)
     var random = SystemRandomNumberGenerator()
