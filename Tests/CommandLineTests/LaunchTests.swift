@@ -279,7 +279,7 @@ private struct Play {
       }
       for signal in signals {
         usleep(300_000)
-        kill(process.processIdentifier, signal)
+        process.signal(signal)
       }
     }
   }

@@ -77,7 +77,7 @@ import Testing
     #expect(all("save").contains { $0["saved"]?.string == "best" })
 
     let start = try JSON.read(path: "\(run.path)/run.json")
-    #expect(start["data"]?["path"]?.string == (try TrainingRun.data))
+    #expect(start["data"]?["path"]?.string == (try SmallCorpus.path.get()))
     #expect(start["data"]?["built_in"] == false)
     #expect(start["ranks"]?.int == ranks ?? 1 && start["hosts"]?.array?.count == ranks ?? 1)
     #expect(start["command"]?.array?.compactMap(\.string) == [Program.path] + run.arguments(resume: true))

@@ -54,7 +54,8 @@ struct TrainedModel {
     case .file(let weights, let configuration):
       let configuration = try Configuration.load(file: configuration, overrides: overrides)
       return (
-        configuration, try WeightsFile.openModel(weights, output: configuration.model.head.outputName), weights
+        configuration, try WeightsFile.openModel(weights, output: configuration.model.head.outputName),
+        weights
       )
     case .run(let path, let checkpoint):
       let run = try RunDirectory.open(path)

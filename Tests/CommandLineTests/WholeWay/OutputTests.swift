@@ -35,7 +35,7 @@ import Testing
     try refused(
       call + ["--output", "-", "--logits", "-"], "--logits: only one result goes to standard output",
       ranks: ranks, in: path)
-    #expect(try WholeWay.files(path)["there.csv"] == Data("mine".utf8))
+    #expect(try files(below: path)["there.csv"] == Data("mine".utf8))
     #expect(!FileManager.default.fileExists(atPath: "\(path)/new"))
   }
 
@@ -47,7 +47,7 @@ import Testing
     try FileManager.default.copyItem(
       atPath: "\(path)/run/best/model.safetensors", toPath: "\(path)/w.safetensors")
     try FileManager.default.copyItem(atPath: "\(path)/run/config.yaml", toPath: "\(path)/c.yaml")
-    let before = try WholeWay.files(path)
+    let before = try files(below: path)
     let data = "expected another file"
     let predict = ["predict", "--data", "data"]
     for file in ["data/metadata.json", "./data/mapping.json", "\(path)/data/testdata.json"] {
@@ -84,7 +84,7 @@ import Testing
         ranks: ranks, in: path)
     }
     try FileManager.default.removeItem(atPath: "\(path)/batch.safetensors")
-    #expect(try WholeWay.files(path) == before)
+    #expect(try files(below: path) == before)
     // A result beside them is nobody's loss, also the second time.
     for _ in 0..<2 {
       let outcome = try Program.run(
@@ -103,7 +103,7 @@ import Testing
     #expect(shown.status == 0)
     #expect(try Data(contentsOf: URL(fileURLWithPath: "\(path)/file.csv")) == Data(shown.output.utf8))
     #expect(shown.errors.contains("predictions with"))
-    #expect(try WholeWay.files(path).count == 1)
+    #expect(try files(below: path).count == 1)
   }
 
   @Test("gradients go through a pipe") func gradientsThroughAPipe() throws {
@@ -121,7 +121,7 @@ import Testing
     let outcome = try Program.run(
       ["-c", "\(call) file.safetensors && \(call) - | cat >pipe.safetensors"], in: path, program: "/bin/bash")
     #expect(outcome.status == 0, "\(outcome.errors)")
-    let files = try WholeWay.files(path)
+    let files = try TestSupport.files(below: path)
     #expect(files["file.safetensors"]?.isEmpty == false)
     #expect(files["pipe.safetensors"] == files["file.safetensors"])
   }
