@@ -40,12 +40,15 @@ package struct MPICommand: Equatable, Sendable {
     environment: [String: String], configured: String, interfaces: String?, isRoot: Bool = geteuid() == 0
   ) throws(Failure) {
     let path = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
-    let name = environment["MPIRUN"] ?? "mpirun"
+    func named(_ variable: String, else name: String) -> String {
+      environment[variable].flatMap { $0.isEmpty ? nil : $0 } ?? name
+    }
+    let name = named("MPIRUN", else: "mpirun")
     guard let mpirun = Self.find(name, in: path) else {
       throw Failure(.unavailable, "there is no '\(name)' on PATH: install Open MPI (Debian: openmpi-bin)")
     }
     self.mpirun = mpirun
-    let own = environment["PROGRAM"] ?? "/proc/self/exe"
+    let own = named("PROGRAM", else: "/proc/self/exe")
     guard let program = Self.find(own, in: path).flatMap(Self.resolved) else {
       throw Failure(.unavailable, "PROGRAM: there is no '\(own)' that can be run")
     }

@@ -47,7 +47,8 @@ enum Program {
         rank != nil && name == "SIGTERM"
         ? ". mpirun ends the processes \(seconds) s after a SIGTERM of its own: if that is sooner, nothing is saved and"
           + " --resume goes on from the last checkpoint; 'kill -USR1' to mpirun gives them all the time" : ""
-      Console(talks: rank ?? 0 == 0).warning("\(name): what is begun of a step is finished first, and then saved\(limit)")
+      Console(talks: rank ?? 0 == 0).warning(
+        "\(name): the step under way, or the next, is finished and saved first\(limit)")
     }
   }
 }

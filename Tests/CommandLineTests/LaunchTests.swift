@@ -48,6 +48,24 @@ import Testing
     #expect(outcome.errors.contains("twice at the start with status 3"), "\(outcome.errors)")
   }
 
+  @Test("a rank of a real mpirun is killed, and the training ends with the undisturbed bits") func real()
+    throws
+  {
+    let undisturbed = try TrainingRun(steps: 300)
+    #expect(try Program.run(undisturbed.arguments()).status == 0)
+    let run = try TrainingRun(steps: 300)
+    let outcome = try Program.run(["launch", "-n", "2", "--"] + run.arguments()) { process in
+      while process.isRunning, run.checkpoints.isEmpty { usleep(10_000) }
+      let rank = Processes.all.first {
+        $0.command.contains(" \(run.path) ") && Processes.rank(of: $0.id) != nil
+      }
+      if let rank { kill(rank.id, SIGKILL) }
+    }
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.errors.contains("launch: restart 1 of 3 in 1 s"), "\(outcome.errors)")
+    #expect(try run.result().differences(from: undisturbed.result()) == [])
+  }
+
   @Test("no more restarts than allowed") func limit() throws {
     let play = try Play(["begin 0; exit 76", "begin 0; exit 137", "begin 0; exit 0"])
     let outcome = try play.launch(["-n", "1", "--max-restarts", "1"])
@@ -115,7 +133,7 @@ import Testing
 
   @Test("a launcher that is killed has the ranks save") func killed() throws {
     let play = try Play([Self.wait("trap 'checkpoint 7; exit 75' USR1")])
-    #expect(try play.launch(["-n", "1"], signals: [SIGKILL]).status == SIGKILL)
+    #expect(try play.launch(["-n", "1"], signals: [SIGKILL]).status == 128 + SIGKILL)
     let end = Date(timeIntervalSinceNow: 30)
     let saved = "\(play.run)/checkpoints/step-00000007/state.json"
     while !FileManager.default.fileExists(atPath: saved), Date() < end { usleep(20_000) }

@@ -16,6 +16,9 @@ import Testing
     #expect(unnamed.run == nil)
     #expect(unnamed.goingOn(with: "/runs/1") == ["train", "--run", "/runs/1", "--resume"])
     #expect(unnamed.goingOn(with: nil) == ["train", "--resume"])
+    #expect(
+      try TrainArguments(["train", "--overwrite", "--run", "r"]).goingOn(with: nil)
+        == ["train", "--run", "r", "--resume"])
     for word in ["--help", "--dry-run", "--help-config", "--version"] {
       #expect(try !TrainArguments(["train", word]).trains)
     }

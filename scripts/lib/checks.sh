@@ -56,7 +56,9 @@ equals_reference() {
 
 # --- The same bits -------------------------------------------------------------------------------------------------
 
+# By way of cluster/run, which is the same.
 check_one_process() {
+  local launch=("$root/cluster/run")
   reference
   start one-process -n 1
   finish 120
@@ -143,6 +145,7 @@ check_stopped_rank() {
   reach 200 || complain "it did not come to step 200"
   strike send STOP 3 speakerid-dist
   ends_well 'rank 2.*h3|h3.*rank 2' 10
+  [[ $status == 76 ]] || complain "the status is $status"
   goes_on
 }
 

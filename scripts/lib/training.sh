@@ -11,6 +11,7 @@ steps=${STEPS:-1200}
 prepare_trainings() {
   program=$(realpath "${PROGRAM:-$root/.build/release/speakerid-dist}")
   [[ -x $program ]] || { echo "there is no ${PROGRAM:-.build/release/speakerid-dist}: build it first" && return 1; }
+  launch=("$program" launch)
   export PROGRAM=$program OMPI_MCA_plm_rsh_agent="ssh -F $W/ssh_config"
   data=${DATA:-$W/data}
   [[ -d $data ]] || "$program" synthesize --output "$data" --speakers 8 --utterances 64 >"$W/synthesize.log" 2>&1 ||
@@ -36,7 +37,7 @@ start() {
   # The last -n and --hostfile count.
   to_host 1
   # A shell's background process ignores Ctrl-C unless it is told not to.
-  "${on[@]}" env --default-signal=INT "$program" launch -n 4 --hostfile "$W/hostfile" --interfaces "$host_network.0/24" "${options[@]}" -- \
+  "${on[@]}" env --default-signal=INT "${launch[@]}" -n 4 --hostfile "$W/hostfile" --interfaces "$host_network.0/24" "${options[@]}" -- \
     train --data "$data" --run "$run_directory" "${settings[@]}" "$@" >"$W/$name.out" 2>"$W/$name.err" </dev/null &
   launcher=$!
   fault_time=$EPOCHREALTIME
