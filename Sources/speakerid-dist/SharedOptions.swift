@@ -1,6 +1,4 @@
 import ArgumentParser
-import Diagnostics
-import Training
 
 /// `--config` and `--set`.
 struct ConfigurationOptions: ParsableArguments {
@@ -40,31 +38,4 @@ struct DataOptions: ParsableArguments {
     help: ArgumentHelp(
       "The homework's directory (metadata.json, mapping.json, uttr-*.pt) or a packed one.", valueName: "dir"))
   var directory: String
-}
-
-/// `--run`, or `--weights` with `--config`.
-struct WeightsOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("A run: its best weights and its configuration.", valueName: "dir"))
-  var run: String?
-
-  @Option(
-    help: ArgumentHelp("The weights of that checkpoint of --run in place of the best.", valueName: "step-n"))
-  var checkpoint: String?
-
-  @Option(help: ArgumentHelp("Weights, .safetensors, .pt or .ckpt; needs --config.", valueName: "file"))
-  var weights: String?
-
-  func source(configurationFile: String?) throws -> WeightsSource {
-    if let checkpoint, run == nil {
-      throw Failure(.usage, "--checkpoint \(checkpoint): expected the --run that it is a checkpoint of")
-    }
-    switch (run, weights, configurationFile) {
-    case (let run?, nil, nil): return .run(run, checkpoint: checkpoint)
-    case (nil, let weights?, let file?): return .file(weights: weights, configuration: file)
-    case (nil, nil, _): throw Failure(.usage, "expected --run DIR, or --weights FILE with --config FILE")
-    case (_?, _?, _): throw Failure(.usage, "--run and --weights: expected one of them, found both")
-    case (nil, _?, nil): throw Failure(.usage, "--weights: expected the network's --config FILE with it")
-    case (_?, nil, _?): throw Failure(.usage, "--config: a --run brings its own; use --set to change a key")
-    }
-  }
 }

@@ -85,7 +85,9 @@ public struct BenchJob: Job {
     guard subject == .step else {
       throw Failure(.usage, "--trace: only 'bench step' has a timeline, not 'bench \(subject.rawValue)'")
     }
-    if isWriter { try FileSystem.checkWritable(trace) }
+    guard isWriter else { return }
+    try OutputFiles([("--trace", trace)]).check(
+      reading: [configurationFile.map { ("--config", $0) }], data: data)
   }
 
   private func write<C: Communicator>(_ timeline: ChromeTrace?, _ communicator: C) throws {

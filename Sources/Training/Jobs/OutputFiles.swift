@@ -6,9 +6,9 @@ import TensorFiles
 /// once, and none takes the place of another or of what it was made from.
 ///
 /// Places are compared, not paths: another spelling, a symbolic link or a hard link is the same file.
-struct OutputFiles {
+package struct OutputFiles {
   /// A path, and what the message calls it: `--output`.
-  typealias Named = (flag: String, path: String)
+  package typealias Named = (flag: String, path: String)
 
   /// The path that stands for standard output.
   static func isStandardOutput(_ path: String) -> Bool { ["-", "/dev/stdout"].contains(path) }
@@ -24,17 +24,17 @@ struct OutputFiles {
     }
   }
 
-  let outputs: [Named]
+  private let outputs: [Named]
 
   /// - Parameter outputs: those that are wanted.
-  init(_ outputs: [Named?]) { self.outputs = outputs.compactMap(\.self) }
+  package init(_ outputs: [Named?]) { self.outputs = outputs.compactMap(\.self) }
 
   /// - Parameters:
   ///   - files: what the job reads.
   ///   - data: the data folder it reads, none of whose files may be written.
   ///   - run: the run it reads, whose own files may not be written.
   /// - Throws: `usage` that names both sides of a collision, `inputOutput` for what cannot be written.
-  func check(reading files: [Named?], data: String? = nil, run: String? = nil) throws {
+  package func check(reading files: [Named?], data: String? = nil, run: String? = nil) throws {
     for (index, output) in outputs.enumerated() {
       if Self.isStandardOutput(output.path) {
         guard !outputs[..<index].contains(where: { Self.isStandardOutput($0.path) }) else {
@@ -73,6 +73,8 @@ struct OutputFiles {
   ///
   /// - Throws: `usage` if it is `data`, or holds what only a data folder does.
   static func check(run: String, data: String?) throws {
+    // One that was begun there goes on.
+    guard !FileSystem.exists("\(run)/config.yaml") else { return }
     let isData = data.flatMap { FilePlace($0) }.map { $0.exists && $0 == FilePlace(run) } ?? false
     let file = ["metadata.json", "mapping.json", "manifest.json"].first { FileSystem.exists("\(run)/\($0)") }
     guard isData || file != nil else { return }

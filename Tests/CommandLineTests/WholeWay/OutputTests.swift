@@ -93,6 +93,25 @@ import Testing
     }
   }
 
+  @Test("a folder of data does not become a run", arguments: [nil, 2]) func dataFolder(ranks: Int?) throws {
+    let folder = TemporaryFolder()
+    let path = folder.path
+    try FileManager.default.copyItem(atPath: try SmallCorpus.path.get(), toPath: "\(path)/data")
+    try FileManager.default.copyItem(atPath: try WholeWay.packed.get(), toPath: "\(path)/packed")
+    try FileManager.default.createSymbolicLink(atPath: "\(path)/link", withDestinationPath: "data")
+    let before = try WholeWay.files(path)
+    for (run, file) in [("data", "metadata.json"), ("link", "metadata.json"), ("packed", "manifest.json")] {
+      for dry in [[], ["--dry-run"]] {
+        try refused(
+          SmallCorpus.training(run: run, data: "data") + dry,
+          "--run \(run): this is a data folder, with a \(file); expected a folder of the run's own",
+          ranks: ranks,
+          in: path)
+      }
+    }
+    #expect(try WholeWay.files(path) == before)
+  }
+
   @Test("standard output gets the bytes of the file and nothing else", arguments: [nil, 2])
   func standardOutput(ranks: Int?) throws {
     let folder = TemporaryFolder()
