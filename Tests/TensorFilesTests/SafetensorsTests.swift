@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 import TensorFiles
 import TestSupport
 import Testing
@@ -123,7 +124,7 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     #expect(try tensors.tensor("bool", in: "t").int64Values() == expected.map { $0 == 0 ? 0 : 1 })
     expectFailure(saying: "I64") { try tensors["int64"]!.float32Values() }
     expectFailure(saying: "F64") { try tensors["float64"]!.int64Values() }
-    expectFailure(saying: "no tensor \"x\" among its 20") { try tensors.tensor("x", in: "t") }
+    expectFailure(saying: "no tensor \"x\" among its 25") { try tensors.tensor("x", in: "t") }
   }
 
   @Test func halfPrecisionIsExact() throws {
@@ -151,5 +152,51 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     #expect(tensors["c"] == one)
     #expect(tensors["a"] == nil)
     #expect(tensors.map(\.name) == ["b", "c", "d"])
+  }
+}
+
+@Suite("Memory for weights") struct WeightsMemoryTests {
+  @Test("is that of the largest tensor, not of the file")
+  func tensorsOneByOne() async throws {
+    // 1 GiB in a file with holes instead of data, and room for a quarter of it.
+    let folder = try TemporaryFolder()
+    let path = folder.file("large.safetensors")
+    let count = 16, tensorBytes = 64 << 20
+    let entries = (0..<count).map { index in
+      "\"w\(index)\":{\"dtype\":\"F32\",\"shape\":[\(tensorBytes / 4)],\"data_offsets\":[\(index * tensorBytes),\((index + 1) * tensorBytes)]}"
+    }
+    let header = Array("{\(entries.joined(separator: ","))}".utf8)
+    _ = try folder.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header, "large.safetensors")
+    #expect(truncate(path, 8 + header.count + count * tensorBytes) == 0)
+    await #expect(processExitsWith: .success) { [path = path as String] in
+      let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ").first
+      let used = rlim_t(pages.flatMap { UInt($0) } ?? 0) * rlim_t(sysconf(Int32(_SC_PAGESIZE)))
+      var limit = rlimit(rlim_cur: used + 256 << 20, rlim_max: used + 256 << 20)
+      #expect(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
+      let file = try Safetensors.open(path: path)
+      #expect(file.names.count == 16)
+      for name in file.names { #expect(try file.tensor(name).bytes.count == 64 << 20) }
+    }
+  }
+
+  @Test("of further names for one tensor is none, and a PyTorch file has it once")
+  func furtherNames() throws {
+    let folder = try TemporaryFolder()
+    let aliases = Dictionary(uniqueKeysWithValues: (0..<2000).map { ("alias.\($0)", "w") })
+    let weights = NamedTensors(
+      [("w", Tensor(float32: Array(repeating: 1, count: 50_000), shape: [50_000]))], metadata: aliases)
+    let path = folder.file("many.ckpt")
+    try TorchFile.writeStateDict(weights, to: path)
+    #expect(try bytes(ofFile: path).count < 1_000_000)
+    // 400 MB out of one: so many names nobody means.
+    expectFailure(saying: "share their elements add up to more than 64 times the file") {
+      try TorchFile.openStateDict(path: path)
+    }
+    var few = weights
+    few.metadata = ["again": "w", "format": "pt"]
+    try TorchFile.writeStateDict(few, to: path)
+    let read = try TorchFile.readStateDict(path: path)
+    #expect(read.names == ["w", "again"])
+    #expect(read["again"] == weights["w"])
   }
 }

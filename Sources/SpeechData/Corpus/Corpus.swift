@@ -40,11 +40,7 @@ public final class Corpus: Sendable {
   public static func open(_ directory: String) throws -> Corpus {
     if access("\(directory)/metadata.json", F_OK) == 0 { return try Corpus(features: directory) }
     if access("\(directory)/\(PackManifest.fileName)", F_OK) == 0 { return try Corpus(packed: directory) }
-    guard access(directory, F_OK) == 0 else { throw Failure(.missingInput, "\(directory): no such folder") }
-    throw Failure(
-      .missingInput,
-      "\(directory) holds neither metadata.json (the homework's data) nor \(PackManifest.fileName) (a packed corpus)"
-    )
+    throw FolderSurvey.failure(directory)
   }
 
   private init(features directory: String) throws {

@@ -34,8 +34,10 @@ public struct Packer: Sendable {
       throw Failure(.usage, "\(output) is the folder of the data: give a folder of its own to pack into")
     }
     guard access("\(source)/metadata.json", F_OK) == 0 else {
-      throw Failure(
-        .missingInput, "\(source)/metadata.json: no such file; pack reads the homework's directory")
+      guard access("\(source)/\(PackManifest.fileName)", F_OK) != 0 else {
+        throw Failure(.missingInput, "\(source) is packed already: pack reads the homework's directory")
+      }
+      throw FolderSurvey.failure(source)
     }
     let index = try HomeworkIndex(directory: source)
     guard (1...index.utterances.count).contains(files) else {
@@ -243,7 +245,7 @@ extension MelFileFront {
 }
 
 /// The names in a folder, "." and ".." apart.
-private func folderContents(_ path: String) throws -> [String] {
+func folderContents(_ path: String) throws -> [String] {
   guard let stream = opendir(path) else { throw Failure.system(errno, path, "opening failed") }
   defer { closedir(stream) }
   var names: [String] = []

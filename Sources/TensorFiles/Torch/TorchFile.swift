@@ -172,9 +172,9 @@ private final class TorchTensorReader: Sendable {
     let location = try archive.locate(view)
     let span = Self.span(of: view, at: location)
     let isWhole = span.count == location.payloadBytes
-    if !isWhole { try verify(location) }
+    if !isWhole { try verify(location, view) }
     let bytes = try archive.file.read(at: span.lowerBound, count: span.count)
-    if isWhole, let crc32 = location.storageCRC, CRC32.checksum(bytes) != crc32 { throw damaged(location) }
+    if isWhole, let crc32 = location.storageCRC, CRC32.checksum(bytes) != crc32 { throw damaged(view) }
     return Tensor(
       elementType: location.elementType, shape: view.shape,
       bytes: view.isContiguous
@@ -187,7 +187,7 @@ private final class TorchTensorReader: Sendable {
     return location.payloadOffset..<(location.payloadOffset + byteCount)
   }
 
-  private func verify(_ location: TorchFile.TensorLocation) throws(Failure) {
+  private func verify(_ location: TorchFile.TensorLocation, _ view: TorchTensorView) throws(Failure) {
     guard let crc32 = location.storageCRC, verified.withLock({ !$0.contains(location.storageOffset) }) else {
       return
     }
@@ -197,14 +197,12 @@ private final class TorchTensorReader: Sendable {
       let piece = try archive.file.read(at: location.storageOffset + start, count: count)
       checksum = piece.withUnsafeBytes { CRC32.checksum($0, continuing: checksum) }
     }
-    guard checksum == crc32 else { throw damaged(location) }
+    guard checksum == crc32 else { throw damaged(view) }
     _ = verified.withLock { $0.insert(location.storageOffset) }
   }
 
-  private func damaged(_ location: TorchFile.TensorLocation) -> Failure {
-    Failure(
-      .badData,
-      "\(archive.file.path): the elements at byte \(location.storageOffset) are damaged: their CRC-32 does not match"
-    )
+  private func damaged(_ view: TorchTensorView) -> Failure {
+    let name = "data/\(archive.arena.storages[view.storage].key)".quoted
+    return Failure(.badData, "\(archive.file.path): \(name) is damaged: its CRC-32 does not match")
   }
 }

@@ -9,10 +9,10 @@ struct Synthesize: JobCommand {
     abstract: "Writes the built-in corpus: synthesized speech in the homework's layout.",
     discussion: """
       Source-filter speech of speakers that differ in vocal tract, voice and speed, in rooms and noise. The original \
-      notebook reads the folder too.
+      notebook reads the folder too. A corpus that is there already is kept, and one that was interrupted is gone on with.
       """)
 
-  @Option(help: ArgumentHelp("Where the corpus goes.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Where the corpus goes: a new folder, an empty one, or one that holds this very corpus.", valueName: "dir"))
   var output: String
 
   @Option(help: ArgumentHelp("Speakers.", valueName: "n"))
