@@ -4,8 +4,9 @@
 
 #include "include/CKernels.h"
 
-// One binary for every x86-64 processor: three versions of each kernel, chosen when the program is loaded.
-#if defined(__x86_64__)
+// One binary for every x86-64 processor: three versions of each kernel, chosen when the program is loaded. Not under
+// the thread sanitizer: it instruments the functions that choose, and they run before it is there.
+#if defined(__x86_64__) && !__has_feature(thread_sanitizer)
 #define KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define KERNEL
