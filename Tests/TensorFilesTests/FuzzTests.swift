@@ -8,7 +8,7 @@ import Testing
 @Suite struct Fuzzing {
   private static let rounds = 6000
 
-  @Test func json() throws {
+  @Test("JSON changed at random is read, or refused in a line") func json() throws {
     let text: [UInt8] = Array(
       #"{"n_mels": 40, "speakers": {"id1": [{"feature_path": "uttr-é\u00e9.pt", "mel_len": -702.5e+1}]}, "x": [true, null]}"#
         .utf8)
@@ -22,7 +22,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["shared", "plain_dict"])
+  @Test(
+    "a safetensors file changed at random is read alike from memory and from disk, or refused in a line",
+    arguments: ["shared", "plain_dict"])
   func safetensors(name: String) throws {
     let whole = try bytes(ofFile: fixture(name + ".safetensors"))
     let scratch = try ScratchFile()
@@ -40,10 +42,12 @@ import Testing
   }
 
   /// Any byte of the file may change: mostly the zip structures and checksums answer.
-  @Test(arguments: [
-    "parameter.pt", "restored.pt", "shared.ckpt", "legacy_protocol4.pt", "legacy_shared.ckpt",
-    "tutorial.ckpt",
-  ])
+  @Test(
+    "a PyTorch file changed at random is read, or refused in a line",
+    arguments: [
+      "parameter.pt", "restored.pt", "shared.ckpt", "legacy_protocol4.pt", "legacy_shared.ckpt",
+      "tutorial.ckpt",
+    ])
   func torchFiles(name: String) throws {
     let whole = try bytes(ofFile: fixture(name))
     let scratch = try ScratchFile()
@@ -57,7 +61,7 @@ import Testing
   }
 
   /// The central directory alone, where every field is believed by a careless reader.
-  @Test func zipDirectories() throws {
+  @Test("a zip directory changed at random is read, or refused in a line") func zipDirectories() throws {
     let whole = try bytes(ofFile: fixture("scalar.pt"))
     let directory = try #require(whole.firstRange(of: [0x50, 0x4B, 1, 2])).lowerBound
     let scratch = try ScratchFile()
@@ -71,6 +75,7 @@ import Testing
 
   /// Pickles under a sound checksum, so that every mutation reaches the machine.
   @Test(
+    "a pickle changed at random under a sound checksum is read, or refused in a line",
     arguments: [
       ("plain.pt", [0x80, 2, 0x63]), ("parameter.pt", [0x80, 2, 0x63]), ("shared.ckpt", [0x80, 2, 0x63]),
       ("state_dict.ckpt", [0x80, 2, 0x63]), ("lightning.ckpt", [0x80, 2, 0x7D]),
@@ -98,7 +103,8 @@ import Testing
   }
 
   /// Before PyTorch 1.6 there is no end to look for, and no checksum: every length is checked as it comes.
-  @Test func legacyFilesCutAnywhere() throws {
+  @Test("a file of PyTorch before 1.6 that is cut anywhere, or longer than it says, is refused")
+  func legacyTruncations() throws {
     for name in ["legacy_protocol4.pt", "legacy_shared.ckpt"] {
       let whole = try bytes(ofFile: fixture(name))
       let scratch = try ScratchFile()

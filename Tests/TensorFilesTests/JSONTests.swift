@@ -6,7 +6,7 @@ import Testing
 private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.utf8), name: "t.json") }
 
 @Suite struct JSONReading {
-  @Test func everyKindOfValue() throws {
+  @Test("every kind of value is read as what it is") func kinds() throws {
     let json = try parse(#" {"a": [1, -2.5e3, true, false, null], "b": {"c": "x"}, "": []} "#)
     #expect(
       json == ["a": [1, .number(-2500), true, false, .null], "b": ["c": "x"], "": []])
@@ -18,7 +18,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     #expect(json["missing"] == nil)
   }
 
-  @Test func keysKeepTheirOrder() throws {
+  @Test("2000 keys keep their order and find their values") func order() throws {
     let keys = (0..<2000).map { "id\(($0 * 7919) % 2000)" }
     let text = "{" + keys.map { "\"\($0)\": \"\($0)\"" }.joined(separator: ",") + "}"
     let object = try #require(try parse(text).object)
@@ -27,7 +27,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     #expect(keys.allSatisfy { object[$0]?.string == $0 })
   }
 
-  @Test func integersAndNumbers() throws {
+  @Test("whole numbers of 64 bits are integers, all others the nearest double") func numbers() throws {
     #expect(try parse("9223372036854775807") == .integer(.max))
     #expect(try parse("-9223372036854775808") == .integer(.min))
     #expect(try parse("9223372036854775808") == .number(0x1p63))
@@ -36,30 +36,34 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     #expect(try parse("5e-324") == .number(.leastNonzeroMagnitude))
   }
 
-  @Test func escapes() throws {
+  @Test("every escape is read, surrogate pairs included") func escapes() throws {
     #expect(try parse(#""\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é""#) == "\"\\/\u{8}\u{c}\n\r\té😀é")
   }
 
-  @Test(arguments: [
-    ("", "line 1, column 1: the text ends where a value should be"),
-    ("{\"a\": 1,\n  \"b\" 2}", "t.json: line 2, column 7: \"2\" where \":\" after the key \"b\" should be"),
-    ("{\"é\": ?}", "line 1, column 7: \"?\" where a value"),
-    ("{\"a\": 1, \"b\": 2, \"a\": 3}", "line 1, column 18: the key \"a\" comes twice"),
-    ("[1, 2,]", "\"]\" where a value"), ("{\"a\": 1,}", "\"}\" where a key"), ("[1 2]", "after item 1"),
-    ("[1] 2", "where the end of the text"), ("01", "leading zero"), ("-", "a digit after"),
-    ("1.", "decimal point"),
-    ("1e", "exponent"), (".5", "where a value"), ("+1", "where a value"), ("NaN", "\"N\" where a value"),
-    ("[-Infinity]", "a digit"), ("1e999", "too large"), ("tru", "\"t\" where a value"), ("\"a", "never ends"),
-    ("\"\\x\"", "unknown escape"), ("\"\\u12g4\"", "four hexadecimal"), ("\"\\ud800\"", "surrogate"),
-    ("\"\\ud800\\u0041\"", "surrogate"), ("\"a\nb\"", "control character"), ("\u{FEFF}{}", "byte order mark"),
-    ("{'a': 1}", "where a key in double quotes"), ("// x", "where a value"),
-  ])
-  func mistakesAreNamed(text: String, words: String) {
+  @Test(
+    "a mistake is named with its line and column",
+    arguments: [
+      ("", "line 1, column 1: the text ends where a value should be"),
+      ("{\"a\": 1,\n  \"b\" 2}", "t.json: line 2, column 7: \"2\" where \":\" after the key \"b\" should be"),
+      ("{\"é\": ?}", "line 1, column 7: \"?\" where a value"),
+      ("{\"a\": 1, \"b\": 2, \"a\": 3}", "line 1, column 18: the key \"a\" comes twice"),
+      ("[1, 2,]", "\"]\" where a value"), ("{\"a\": 1,}", "\"}\" where a key"), ("[1 2]", "after item 1"),
+      ("[1] 2", "where the end of the text"), ("01", "leading zero"), ("-", "a digit after"),
+      ("1.", "decimal point"),
+      ("1e", "exponent"), (".5", "where a value"), ("+1", "where a value"), ("NaN", "\"N\" where a value"),
+      ("[-Infinity]", "a digit"), ("1e999", "too large"), ("tru", "\"t\" where a value"),
+      ("\"a", "never ends"),
+      ("\"\\x\"", "unknown escape"), ("\"\\u12g4\"", "four hexadecimal"), ("\"\\ud800\"", "surrogate"),
+      ("\"\\ud800\\u0041\"", "surrogate"), ("\"a\nb\"", "control character"),
+      ("\u{FEFF}{}", "byte order mark"),
+      ("{'a': 1}", "where a key in double quotes"), ("// x", "where a value"),
+    ])
+  func mistakes(text: String, words: String) {
     expectFailure(saying: words) { try parse(text) }
   }
 
   /// A hostile key can neither break the line nor reach the terminal.
-  @Test func namesInErrorsAreHarmless() {
+  @Test("a hostile key neither breaks the line of an error nor reaches the terminal") func hostileKeys() {
     expectFailure(saying: #"the key "a\n\u001b[2J\u2028" comes twice"#) {
       try parse(#"{"a\n\u001b[2J\u2028": 1, "a\n\u001b[2J\u2028": 2}"#)
     }
@@ -69,7 +73,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     }
   }
 
-  @Test func brokenUTF8IsRefused() {
+  @Test("text that is not UTF-8 is refused") func brokenText() {
     for bad: [UInt8] in [
       [0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF5, 0x80, 0x80, 0x80],
     ] {
@@ -78,7 +82,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     }
   }
 
-  @Test func nestingIsLimited() throws {
+  @Test("128 levels are read, and one more is refused, however deep it goes") func nesting() throws {
     func nested(_ depth: Int) -> String {
       String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
     }
@@ -87,7 +91,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
     expectFailure(saying: "128 levels") { try parse(String(repeating: "{\"a\":[", count: 1_000_000)) }
   }
 
-  @Test func missingFilesAndFolders() throws {
+  @Test("a file that is not there is missing input, and a folder is bad data") func files() throws {
     let folder = TemporaryFolder()
     expectFailure(.missingInput, saying: "no such file") { try JSON.read(path: folder("none.json")) }
     expectFailure(.badData, saying: "is a folder") { try JSON.read(path: folder.path) }
@@ -96,7 +100,7 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
 
 @Suite struct JSONWriting {
   /// The texts were written by Python 3's `json.dumps`, without and with `indent=4`.
-  @Test func equalsPython() {
+  @Test("what is written is what Python's json.dumps writes, indented and not") func python() {
     let json: JSON = [
       "n_mels": 40, "speakers": ["id1": [["feature_path": "a.pt", "mel_len": 702]], "id2": []],
       "x": [0.1, 1e-5, .null],
@@ -122,11 +126,11 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
         """)
   }
 
-  @Test func whatJSONCannotSayIsNull() {
+  @Test("a number that JSON cannot say is null") func notFinite() {
     #expect((.array([.number(.nan), .number(.infinity)]) as JSON).serialized() == "[null, null]")
   }
 
-  @Test func randomValuesComeBack() throws {
+  @Test("any value that is written is read again as it was") func roundTrip() throws {
     var random = SeededGenerator(seed: 1)
     for _ in 0..<2000 {
       let json = Self.randomValue(depth: 0, &random)
@@ -167,8 +171,8 @@ private func parse(_ text: String) throws -> JSON { try JSON.parse(Array(text.ut
 }
 
 @Suite struct JSONObjects {
-  @Test(arguments: [3, 30])
-  func behavesAsAnOrderedDictionary(count: Int) {
+  @Test("an object changes, loses and gains keys without losing their order", arguments: [3, 30])
+  func dictionary(count: Int) {
     var object = JSONObject((0..<count).map { ("k\($0)", .integer($0)) })
     object["k1"] = "changed"
     object["k0"] = nil

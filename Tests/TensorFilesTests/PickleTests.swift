@@ -24,7 +24,7 @@ private let storage = Pickle.storage(count: 4)
 private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
 
 @Suite struct PickleReading {
-  @Test func views() throws {
+  @Test("a view takes its elements by offset, shape and stride") func views() throws {
     #expect(try read(whole).float32Values() == [0, 1, 2, 3])
     #expect(try read(Pickle.tensor(storage, offset: 1, shape: [2], stride: [2])).float32Values() == [1, 3])
     #expect(
@@ -39,7 +39,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
       try read(Pickle.tensor(storage, shape: [2, 2], stride: [1, 1])).float32Values() == [0, 1, 1, 2])
   }
 
-  @Test func plainValuesMayStandAround() throws {
+  @Test("plain values of every form may stand beside a state dict's tensors") func plainValues() throws {
     // Memo, lists, floats, sets and all integer forms, then dropped into the state of an OrderedDict.
     let state =
       Array("}".utf8) + Pickle.string("_metadata") + Array("](".utf8) + [0x4A, 1, 2, 3, 0xFF]
@@ -54,7 +54,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
     #expect(try readStateDict(dictionary).names == ["w"])
   }
 
-  @Test func parametersAndSizes() throws {
+  @Test("a parameter is its tensor, and a shape may be a torch.Size") func parameters() throws {
     let parameter =
       Pickle.global("torch._utils", "_rebuild_parameter")
       + Pickle.tuple(whole, [0x88], Pickle.orderedDictionary)
@@ -71,12 +71,14 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
 }
 
 @Suite struct PickleMalformed {
-  @Test(arguments: [
-    ("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch", "Tensor"),
-    ("collections", "Counter"),
-    ("torch._utils", "_rebuild_sparse_tensor"), ("numpy.core.multiarray", "_reconstruct"),
-  ])
-  func foreignGlobalsAreNamedAndNotRun(module: String, name: String) throws {
+  @Test(
+    "a class or function that is not a tensor's is named, and never called",
+    arguments: [
+      ("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch", "Tensor"),
+      ("collections", "Counter"),
+      ("torch._utils", "_rebuild_sparse_tensor"), ("numpy.core.multiarray", "_reconstruct"),
+    ])
+  func foreignGlobals(module: String, name: String) throws {
     let call = Pickle.global(module, name) + Pickle.tuple(Pickle.string("echo")) + Array("R".utf8)
     expectFailure(saying: "holds what \(module).\(name) makes, which is not run") { try read(call) }
     // The same by STACK_GLOBAL and NEWOBJ_EX, and what is done to it afterwards.
@@ -99,7 +101,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
 
   private func shortString(_ text: String) -> [UInt8] { [0x8C, UInt8(text.utf8.count)] + Array(text.utf8) }
 
-  @Test func opcodes() {
+  @Test("an opcode that PyTorch does not write is named with its byte") func opcodes() {
     // INT, LONG, PERSID, DUP, POP, INST, OBJ, EXT1, NEXT_BUFFER and the like.
     let known = Set("().BCGJKMNQRTUX]abcehjqrstu}".utf8).union(0x80...0x81).union(0x85...0x96)
     for opcode in UInt8.min...UInt8.max where !known.contains(opcode) {
@@ -109,7 +111,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
     }
   }
 
-  @Test func protocols() throws {
+  @Test("protocols 2 to 5 are read; another, or one in the wrong place, is named") func protocols() throws {
     expectFailure(saying: "is no pickle of protocol 2") { try readPickle([]) }
     expectFailure(saying: "is no pickle of protocol 2") { try readPickle(whole) }
     for version: UInt8 in 2...5 {
@@ -123,7 +125,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
     expectFailure(saying: "not at the start") { try read([0x80, 2] + whole) }
   }
 
-  @Test func stacks() {
+  @Test("an opcode without what it needs on the stack is refused") func stacks() {
     for text in [
       ".", "Q", "R", "b", "a", "s", "q\u{0}", "(Q", "K\u{1}(R", "]a", "}K\u{1}s", "(K\u{1}Q", "(q\u{0}",
     ] {
@@ -152,7 +154,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
     }
   }
 
-  @Test func operands() {
+  @Test("an operand that is cut short or no text is refused") func operands() {
     for bytes: [UInt8] in [
       [0x4A, 0], [0x4B], [0x4D, 0], [0x47, 0], [0x58, 1, 0], [0x58, 255, 255, 255, 255], [0x55, 9],
       [0x8A, 4, 1],
@@ -173,7 +175,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
     expectFailure(saying: "other than ASCII") { try read(Pickle.global("to\u{1B}[31mrch", "x")) }
   }
 
-  @Test func calls() {
+  @Test("a call with other arguments than PyTorch's is refused") func calls() {
     expectFailure(saying: "a call of None") { try read(Array("N)R".utf8)) }
     expectFailure(saying: "collections.OrderedDict with other arguments") {
       try read(Pickle.global("collections", "OrderedDict") + Array("NR".utf8))
@@ -204,16 +206,18 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
     }
   }
 
-  @Test(arguments: [
-    (0, [5], [1], "does not fit"), (1, [4], [1], "does not fit"), (0, [2, 2], [3, 1], "does not fit"),
-    (-1, [1], [1], "offset -1"), (5, [0], [1], "offset 5"), (0, [-1], [1], "shape [-1]"),
-    (0, [2], [-1], "stride [-1]"),
-    (0, [2], [1, 1], "1 dimensions and 2 strides"), (0, [1000, 4], [0, 1], "repeats the 4 elements"),
-    (0, [2, 2], [.max, .max], "does not fit"), (.max, [1], [1], "offset"),
-    (0, [.max, .max], [0, 0], "shape"),
-    (0, [1 << 40, 1 << 40, 0], [0, 0, 0], "shape"),
-    (0, Array(repeating: 1, count: 65), Array(repeating: 1, count: 65), "other arguments"),
-  ])
+  @Test(
+    "a view that does not fit into its storage is refused",
+    arguments: [
+      (0, [5], [1], "does not fit"), (1, [4], [1], "does not fit"), (0, [2, 2], [3, 1], "does not fit"),
+      (-1, [1], [1], "offset -1"), (5, [0], [1], "offset 5"), (0, [-1], [1], "shape [-1]"),
+      (0, [2], [-1], "stride [-1]"),
+      (0, [2], [1, 1], "1 dimensions and 2 strides"), (0, [1000, 4], [0, 1], "repeats the 4 elements"),
+      (0, [2, 2], [.max, .max], "does not fit"), (.max, [1], [1], "offset"),
+      (0, [.max, .max], [0, 0], "shape"),
+      (0, [1 << 40, 1 << 40, 0], [0, 0, 0], "shape"),
+      (0, Array(repeating: 1, count: 65), Array(repeating: 1, count: 65), "other arguments"),
+    ])
   func viewsThatDoNotFit(offset: Int, shape: [Int], stride: [Int], words: String) {
     expectFailure(saying: words) {
       try read(Pickle.tensor(storage, offset: offset, shape: shape, stride: stride))
@@ -221,7 +225,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
   }
 
   /// Each of these made some unpickler use gigabytes or its whole stack.
-  @Test func bombs() {
+  @Test("a pickle that would take gigabytes or the whole stack is refused") func bombs() {
     expectFailure(saying: "on the stack") { try read(Array(repeating: 0x4E, count: 200_000)) }
     expectFailure(saying: "open marks") { try read(Array(repeating: 0x28, count: 200_000)) }
     expectFailure(saying: "bytes of pickle") { try read(Array(repeating: 0x4E, count: 9 << 20)) }
@@ -238,7 +242,7 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
     expectFailure(saying: "torch.Size with other arguments") { try read(long + uses) }
   }
 
-  @Test func stateDicts() throws {
+  @Test("a state dict has text as keys, each once, and tensors as values") func stateDicts() throws {
     func dictionary(_ items: [UInt8]...) -> [UInt8] {
       Array("}(".utf8) + items.flatMap { $0 } + Array("u".utf8)
     }
@@ -251,7 +255,10 @@ private let whole = Pickle.tensor(storage, shape: [4], stride: [1])
   }
 
   /// Names for the same elements cost a hundred bytes, and the elements as much as they like.
-  @Test(arguments: [999, 1000]) func namesForTheSameElementsAreBounded(count: Int) throws {
+  @Test(
+    "a thousand names for the same elements are refused before they take a thousand times their memory",
+    arguments: [999, 1000]) func manyNames(count: Int) throws
+  {
     let view = Pickle.tensor(Pickle.storage(count: 1000), shape: [count], stride: [1])
     var items = Pickle.string("0") + view + [0x71, 0]
     for name in 1..<1000 { items += Pickle.string(String(name)) + [0x68, 0] }

@@ -16,8 +16,10 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
 
 @Suite struct SafetensorsFiles {
   /// The reference library wrote these files: what is read and written again must be its bytes.
-  @Test(arguments: fixtures(endingIn: ".safetensors"))
-  func writesTheBytesOfTheReference(name: String) throws {
+  @Test(
+    "a file of the reference library is written again byte for byte",
+    arguments: fixtures(endingIn: ".safetensors"))
+  func reference(name: String) throws {
     let path = fixture(name + ".safetensors")
     let tensors = try Safetensors.read(path: path)
     #expect(!tensors.isEmpty)
@@ -28,7 +30,7 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     #expect(try bytes(ofFile: folder("copy")) == (try bytes(ofFile: path)))
   }
 
-  @Test func orderAndMetadataAreDeterministic() throws {
+  @Test("the bytes do not depend on the order in which tensors and metadata came") func order() throws {
     let metadata = Dictionary(uniqueKeysWithValues: (0..<20).map { ("key\($0)", "é\"\($0)") })
     let pairs = ElementType.allCases.flatMap { type in
       ["z", "a", "é", "Z"].map { name in
@@ -47,7 +49,7 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     for (name, tensor) in pairs { #expect(read[name] == tensor) }
   }
 
-  @Test func emptyAndScalarTensors() throws {
+  @Test("empty tensors, scalars and a file of none come back") func empty() throws {
     let tensors = NamedTensors([
       ("s", Tensor(float32: [2], shape: [])), ("e", Tensor(float32: [], shape: [0, 40])),
       ("f", Tensor(float32: [], shape: [3, 0])),
@@ -57,47 +59,51 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     #expect(try Safetensors.parse(Safetensors.serialize(NamedTensors()), name: "t").isEmpty)
   }
 
-  @Test func anyOrderOfEntriesIsRead() throws {
+  @Test("entries in another order than their bytes are read") func otherOrder() throws {
     let read = try parse(
       #"{"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   "#,
       6)
     #expect(read.names == ["a", "b"])
   }
 
-  @Test(arguments: [
-    (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, 3, "bytes left over"),
-    (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, 1, "is truncated"),
-    (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#, 3, "holes and overlaps"),
-    (
-      #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#,
-      3, "holes and overlaps"
-    ),
-    (
-      #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#,
-      2, "holes and overlaps"
-    ),
-    (
-      #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#,
-      2, "\"a\" comes twice"
-    ),
-    (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,2]}}"#, 2, "takes 8 bytes"),
-    (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "takes 4 bytes"),
-    (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "\"shape\""),
-    (#"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, 4, "\"shape\""),
-    (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, 4, "too large"),
-    (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}"#, 4, "data_offsets"),
-    (#"{"a":{"dtype":"F9","shape":[1],"data_offsets":[0,4]}}"#, 4, #"dtype "F9""#),
-    (#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "\"dtype\""),
-    (#"{"a":1}"#, 0, "\"dtype\""), (#"{"__metadata__":{"a":1}}"#, 0, "strings only"),
-    (#"{"__metadata__":[]}"#, 0, "object of strings"), (#" {}"#, 0, "does not start with"),
-    (#"[]"#, 0, "does not start"),
-    (#"{"a""#, 0, "(header): line 1, column 5"),
-  ])
-  func brokenRulesAreNamed(header: String, byteCount: Int, words: String) {
+  @Test(
+    "a header that breaks a rule of the format is refused by that rule's name",
+    arguments: [
+      (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, 3, "bytes left over"),
+      (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#, 1, "is truncated"),
+      (#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#, 3, "holes and overlaps"),
+      (
+        #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#,
+        3, "holes and overlaps"
+      ),
+      (
+        #"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}"#,
+        2, "holes and overlaps"
+      ),
+      (
+        #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#,
+        2, "\"a\" comes twice"
+      ),
+      (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,2]}}"#, 2, "takes 8 bytes"),
+      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "takes 4 bytes"),
+      (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "\"shape\""),
+      (#"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, 4, "\"shape\""),
+      (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, 4, "too large"),
+      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}"#, 4, "data_offsets"),
+      (#"{"a":{"dtype":"F9","shape":[1],"data_offsets":[0,4]}}"#, 4, #"dtype "F9""#),
+      (#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "\"dtype\""),
+      (#"{"a":1}"#, 0, "\"dtype\""), (#"{"__metadata__":{"a":1}}"#, 0, "strings only"),
+      (#"{"__metadata__":[]}"#, 0, "object of strings"), (#" {}"#, 0, "does not start with"),
+      (#"[]"#, 0, "does not start"),
+      (#"{"a""#, 0, "(header): line 1, column 5"),
+    ])
+  func brokenRules(header: String, byteCount: Int, words: String) {
     expectFailure(saying: words) { try parse(header, byteCount) }
   }
 
-  @Test func badLengths() throws {
+  @Test("a file too short for its header, or a header too long for any file, is refused") func badLengths()
+    throws
+  {
     expectFailure(saying: "only 7 bytes long") {
       try Safetensors.parse(Array(repeating: 0, count: 7), name: "t")
     }
@@ -112,7 +118,9 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
 
 @Suite struct TensorValues {
   /// The values came from `torch.arange(12).reshape(3, 4) * 7 % 11`.
-  @Test func everyTypeConverts() throws {
+  @Test("every element type is read as floats or as integers, and never as the wrong one") func conversions()
+    throws
+  {
     let tensors = try Safetensors.read(path: fixture("expected.safetensors"))
     let expected = (0..<12).map { $0 * 7 % 11 }
     for name in ["float64", "float16", "bfloat16"] {
@@ -127,7 +135,8 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
     expectFailure(saying: "no tensor \"x\" among its 25") { try tensors.tensor("x", in: "t") }
   }
 
-  @Test func halfPrecisionIsExact() throws {
+  @Test("half precision becomes single precision exactly, infinities and the smallest included")
+  func halfPrecision() throws {
     let tensors = try Safetensors.read(path: fixture("expected.safetensors"))
     let values = try #require(tensors["float16_extremes"]).float32Values()
     // `tensor.float().view(torch.int32)` in PyTorch.
@@ -140,7 +149,7 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
 }
 
 @Suite struct NamedTensorLists {
-  @Test func behavesAsAnOrderedDictionary() {
+  @Test("named tensors keep their order when one is replaced, removed or added") func dictionary() {
     let one = Tensor(float32: [1], shape: [1])
     let two = Tensor(int64: [2 as Int64], shape: [1])
     var tensors = NamedTensors([("a", one), ("b", one), ("c", one), ("b", two)])

@@ -6,21 +6,25 @@ import Testing
 
 @Suite struct TorchReading {
   /// Everything `torch.save` wrote is read as PyTorch reads it.
-  @Test(arguments: fixtures(endingIn: ".pt").filter { !$0.hasSuffix(".bad") })
-  func everyTensorEqualsPyTorch(name: String) throws {
+  @Test(
+    "every tensor that torch.save wrote is read as PyTorch reads it",
+    arguments: fixtures(endingIn: ".pt").filter { !$0.hasSuffix(".bad") })
+  func tensors(name: String) throws {
     let expected = try Safetensors.read(path: fixture("expected.safetensors"))
     #expect(try TorchFile.readTensor(path: fixture(name + ".pt")) == expected.tensor(name, in: "expected"))
   }
 
-  @Test(arguments: fixtures(endingIn: ".ckpt").filter { !$0.hasSuffix(".bad") })
-  func everyStateDictEqualsPyTorch(name: String) throws {
+  @Test(
+    "every state dict that torch.save wrote is read as PyTorch reads it",
+    arguments: fixtures(endingIn: ".ckpt").filter { !$0.hasSuffix(".bad") })
+  func stateDicts(name: String) throws {
     let expected = try Safetensors.read(path: fixture(name + ".safetensors"))
     let read = try TorchFile.readStateDict(path: fixture(name + ".ckpt"))
     #expect(Set(read.names) == Set(expected.names))
     for (name, tensor) in read { #expect(tensor == expected[name], "\(name)") }
   }
 
-  @Test func stateDictsKeepTheirOrder() throws {
+  @Test("a state dict keeps the order of its tensors") func order() throws {
     #expect(try TorchFile.readStateDict(path: fixture("plain_dict.ckpt")).names == ["b", "a"])
     #expect(
       try TorchFile.readStateDict(path: fixture("state_dict.ckpt")).names == [
@@ -30,30 +34,36 @@ import Testing
       ])
   }
 
-  @Test(arguments: [
-    ("custom_class.bad.pt", "holds what __main__.Speaker makes, which is not run, where one tensor"),
-    ("list.bad.pt", "holds a list where one tensor"),
-    ("complex.bad.pt", "needs torch.ComplexFloatStorage"), ("expanded.bad.pt", "repeats the 3 elements"),
-    ("torchscript.bad.pt", "TorchScript programs"), ("deflated.bad.pt", "is deflated"),
-    ("big_endian.bad.pt", "big-endian"),
-    ("state_dict.ckpt", "a dict of 9 entries where one tensor"),
-    ("expected.safetensors", "not a PyTorch file"),
-  ])
-  func otherFilesAreRefused(name: String, words: String) {
+  @Test(
+    "a file that holds no tensor is refused with what it holds",
+    arguments: [
+      ("custom_class.bad.pt", "holds what __main__.Speaker makes, which is not run, where one tensor"),
+      ("list.bad.pt", "holds a list where one tensor"),
+      ("complex.bad.pt", "needs torch.ComplexFloatStorage"), ("expanded.bad.pt", "repeats the 3 elements"),
+      ("torchscript.bad.pt", "TorchScript programs"), ("deflated.bad.pt", "is deflated"),
+      ("big_endian.bad.pt", "big-endian"),
+      ("state_dict.ckpt", "a dict of 9 entries where one tensor"),
+      ("expected.safetensors", "not a PyTorch file"),
+    ])
+  func otherFiles(name: String, words: String) {
     expectFailure(saying: words) { try TorchFile.readTensor(path: fixture(name)) }
     expectFailure(saying: words) { try TorchFile.locateTensor(path: fixture(name)) }
   }
 
-  @Test(arguments: [
-    ("nested.bad.ckpt", "\"epoch\" is an int"), ("number.bad.ckpt", "\"step\" is an int"),
-    ("plain.pt", "holds a tensor where a state dict"), ("legacy.pt", "holds a tensor where a state dict"),
-    ("foreign_entry.bad.ckpt", "entry \"weight\" is what __main__.Speaker makes, which is not run"),
-  ])
-  func otherStateDictsAreRefused(name: String, words: String) {
+  @Test(
+    "a file that holds no state dict is refused with what it holds",
+    arguments: [
+      ("nested.bad.ckpt", "\"epoch\" is an int"), ("number.bad.ckpt", "\"step\" is an int"),
+      ("plain.pt", "holds a tensor where a state dict"), ("legacy.pt", "holds a tensor where a state dict"),
+      ("foreign_entry.bad.ckpt", "entry \"weight\" is what __main__.Speaker makes, which is not run"),
+    ])
+  func otherStateDicts(name: String, words: String) {
     expectFailure(saying: words) { try TorchFile.readStateDict(path: fixture(name)) }
   }
 
-  @Test func missingAndForeignFiles() throws {
+  @Test("a missing file, an empty one and a Git LFS pointer are each called by their name") func noFiles()
+    throws
+  {
     let folder = TemporaryFolder()
     expectFailure(.missingInput, saying: "none.pt: no such file") {
       try TorchFile.readTensor(path: folder("none.pt"))
@@ -66,8 +76,10 @@ import Testing
 }
 
 @Suite struct TorchLocations {
-  @Test(arguments: ["plain", "archive_prefix", "view_offset", "view_column", "transposed", "restored"])
-  func elementsLieWhereTheLocationSays(name: String) throws {
+  @Test(
+    "every element lies where the tensor's location says",
+    arguments: ["plain", "archive_prefix", "view_offset", "view_column", "transposed", "restored"])
+  func elements(name: String) throws {
     let location = try TorchFile.locateTensor(path: fixture(name + ".pt"))
     let tensor = try TorchFile.readTensor(path: fixture(name + ".pt"))
     #expect(location.shape == tensor.shape)
@@ -86,7 +98,7 @@ import Testing
     #expect(location.isContiguous == !["view_column", "transposed"].contains(name))
   }
 
-  @Test func aBorrowedDescriptorStaysOpen() throws {
+  @Test("a descriptor that was lent stays open") func borrowed() throws {
     let descriptor = open(fixture("plain.pt"), O_RDONLY)
     defer { close(descriptor) }
     let location = try TorchFile.locateTensor(in: InputFile(borrowing: descriptor, path: "plain.pt"))
@@ -97,7 +109,7 @@ import Testing
   }
 
   /// A tensor of 5 GiB after another, in a file with holes instead of data: every zip64 field is in use.
-  @Test func filesBeyondFourGigabytes() throws {
+  @Test("a tensor beyond the first four gigabytes of a file is found") func large() throws {
     let count = 5 << 28
     let tensor = Pickle.tensor(
       Pickle.storage(key: "1", count: count), shape: [count / 40, 40], stride: [40, 1])

@@ -5,8 +5,10 @@ import TestSupport
 import Testing
 
 @Suite struct TorchWriting {
-  @Test(arguments: fixtures(endingIn: ".pt").filter { !$0.hasSuffix(".bad") })
-  func tensorsComeBack(name: String) throws {
+  @Test(
+    "a tensor that is written comes back, aligned and contiguous",
+    arguments: fixtures(endingIn: ".pt").filter { !$0.hasSuffix(".bad") })
+  func tensors(name: String) throws {
     let tensor = try TorchFile.readTensor(path: fixture(name + ".pt"))
     let folder = TemporaryFolder()
     try TorchFile.writeTensor(tensor, to: folder("copy.pt"))
@@ -16,15 +18,15 @@ import Testing
     #expect(location.isContiguous)
   }
 
-  @Test(arguments: ["state_dict", "shared", "plain_dict"])
-  func stateDictsComeBack(name: String) throws {
+  @Test("a state dict that is written comes back", arguments: ["state_dict", "shared", "plain_dict"])
+  func stateDicts(name: String) throws {
     let tensors = try TorchFile.readStateDict(path: fixture(name + ".ckpt"))
     let folder = TemporaryFolder()
     try TorchFile.writeStateDict(tensors, to: folder("copy.ckpt"))
     #expect(try TorchFile.readStateDict(path: folder("copy.ckpt")) == tensors)
   }
 
-  @Test func largeStateDictsComeBack() throws {
+  @Test("state dicts of 2345 tensors and of none come back") func sizes() throws {
     let tensors = NamedTensors((0..<2345).map { ("layers.\($0).é", Tensor(int64: [$0], shape: [1])) })
     let folder = TemporaryFolder()
     try TorchFile.writeStateDict(tensors, to: folder("copy.ckpt"))
@@ -34,7 +36,7 @@ import Testing
   }
 
   /// More members than the small end record can count.
-  @Test func zip64Directories() throws {
+  @Test("more members than a small zip directory can count are read") func zip64Directories() throws {
     let members = (0..<70_000).map { (name: "t/data/\($0)", payload: [UInt8]()) }
     let pickle = Pickle.whole(Pickle.tensor(Pickle.storage(key: "69999", count: 0), shape: [0], stride: [1]))
     let folder = TemporaryFolder()
@@ -43,7 +45,7 @@ import Testing
   }
 
   /// The bytes that PyTorch 2.13 was seen to load with `weights_only=True`, with and without `mmap=True`.
-  @Test func bytesAreThoseThatPyTorchLoaded() throws {
+  @Test("the bytes are those that PyTorch has loaded with weights_only=True") func seenByPyTorch() throws {
     let folder = TemporaryFolder()
     try TorchFile.writeTensor(
       Tensor(float32: (0..<80).map(Float.init), shape: [2, 40]), to: folder("t.pt"))
@@ -57,7 +59,7 @@ import Testing
     #expect(ownCRC32(try bytes(ofFile: folder("s.ckpt"))) == 0xCF5E_74A2)
   }
 
-  @Test func typesWithoutAStorageClassAreRefused() throws {
+  @Test("a type that PyTorch has no storage for is refused, and no file is left") func unknownType() throws {
     let folder = TemporaryFolder()
     let tensor = Tensor(elementType: .uint16, shape: [1], bytes: [0, 0])
     expectFailure(saying: "no storage class for U16") {
@@ -68,7 +70,7 @@ import Testing
 }
 
 @Suite struct AtomicWriting {
-  @Test func replacesAndLeavesNothingBehind() throws {
+  @Test("a file is replaced as a whole, and nothing is left beside it") func replacement() throws {
     let folder = TemporaryFolder()
     let path = try folder.write([1, 2, 3], to: "f")
     try FileWriting.writeAtomically([4], to: path)
@@ -82,7 +84,7 @@ import Testing
     #expect(folder.contents == ["f"])
   }
 
-  @Test func aFailureLeavesTheOldFile() throws {
+  @Test("a write that fails leaves the old file, and nothing beside it") func failedWrite() throws {
     let folder = TemporaryFolder()
     let path = try folder.write([1], to: "f")
     expectFailure(saying: "stop") {
@@ -95,7 +97,7 @@ import Testing
     #expect(folder.contents == ["f"])
   }
 
-  @Test func systemErrorsNameThePath() throws {
+  @Test("the system's answer is told with the path and what was being done") func systemErrors() throws {
     let folder = TemporaryFolder()
     let missing = folder("none/f")
     expectFailure(.inputOutput, saying: "none/f: creating the file failed: No such file or directory") {
@@ -108,7 +110,7 @@ import Testing
     #expect(folder.contents.isEmpty)
   }
 
-  @Test func aFullDiskIsNamed() throws {
+  @Test("a full disk is called one") func fullDisk() throws {
     let descriptor = open("/dev/full", O_WRONLY)
     defer { close(descriptor) }
     expectFailure(.inputOutput, saying: "f: writing failed: No space left on device") {

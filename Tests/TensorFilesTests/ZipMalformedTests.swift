@@ -34,12 +34,12 @@ private struct Specimen {
 @Suite struct ZipMalformed {
   private let specimen = Specimen()
 
-  @Test func theSpecimenIsSound() throws {
+  @Test("the file that is damaged here is sound before") func soundness() throws {
     #expect(try specimen.read([:]).shape == [2, 2])
   }
 
   /// A file cut anywhere is never read as anything.
-  @Test func everyTruncationIsNamed() throws {
+  @Test("a file that is cut anywhere is refused by its name") func truncations() throws {
     for name in ["plain.pt", "transposed.pt", "restored.pt"] {
       let whole = try bytes(ofFile: fixture(name))
       let scratch = try ScratchFile()
@@ -51,7 +51,7 @@ private struct Specimen {
     }
   }
 
-  @Test func endRecords() throws {
+  @Test("a damaged end record is refused with what is wrong in it") func endRecords() throws {
     let end = specimen.end
     expectFailure(saying: "no zip end record") { try specimen.read([end: 0]) }
     expectFailure(saying: "no zip end record") { try specimen.read([end + 20: 1]) }
@@ -64,7 +64,7 @@ private struct Specimen {
     expectFailure(saying: "does not end where") { try specimen.read([end + 19: 0x7F]) }
   }
 
-  @Test func centralHeaders() throws {
+  @Test("a damaged directory entry is refused with what is wrong in it") func centralHeaders() throws {
     let entry = specimen.entries[1]
     expectFailure(saying: "directory is damaged") { try specimen.read([entry: 0]) }
     expectFailure(saying: "directory is damaged") { try specimen.read([entry + 33: 0xFF]) }
@@ -89,7 +89,7 @@ private struct Specimen {
     expectFailure(saying: "top folder") { try specimen.read([entry + 46: UInt8(ascii: "u")]) }
   }
 
-  @Test func payloads() throws {
+  @Test("a changed byte of a tensor or of the pickle is noticed by its checksum") func payloads() throws {
     let payload = try #require(specimen.bytes.firstRange(of: Array(repeating: 1, count: 16))).lowerBound
     expectFailure(saying: "\"data/0\" is damaged: its CRC-32") { try specimen.read([payload: 2]) }
     let pickle = try #require(specimen.bytes.firstRange(of: Array("FloatStorage".utf8))).lowerBound
@@ -98,7 +98,9 @@ private struct Specimen {
     }
   }
 
-  @Test func members() throws {
+  @Test("members that are missing, doubled, outside the folder or of another size are refused") func members()
+    throws
+  {
     let pickle = Pickle.whole(Pickle.tensor(Pickle.storage(count: 4), shape: [4], stride: [1]))
     let storage = [UInt8](repeating: 0, count: 16)
     let version = Array("3\n".utf8)

@@ -3,7 +3,8 @@ import TensorCore
 import Testing
 
 @Suite("Kernels: activations") struct ActivationTests {
-  @Test(arguments: kernelShapes) func relu(N: Int, D: Int) {
+  @Test("bias, ReLU and dropout, and their gradients, are what a loop gives", arguments: kernelShapes)
+  func relu(N: Int, D: Int) {
     let x = Floats(random: N * D, 1), bias = Floats(random: D, 2), dy = Floats(random: N * D, 3)
     let keep = keepMask(N * D)
     let plain = x.copy(), dropped = x.copy()
@@ -19,7 +20,10 @@ import Testing
     expectColumnSums(dbias, before, N, D, expected)
   }
 
-  @Test(arguments: kernelShapes) func silu(N: Int, D: Int) {
+  @Test(
+    "SiLU, with and without bias and dropout, and its gradients are what a loop gives",
+    arguments: kernelShapes) func silu(N: Int, D: Int)
+  {
     let x = Floats(random: N * D, 1, in: -9...9), bias = Floats(random: D, 2), dy = Floats(random: N * D, 3)
     let keep = keepMask(N * D)
     let shifted = { (i: Int) in Double(Float(x[i]) + Float(bias[i % D])) }
@@ -50,7 +54,10 @@ import Testing
     expect(dx, "silu backward") { dy[$0] * sigmoid(x[$0]) * (1 + x[$0] * (1 - sigmoid(x[$0]))) }
   }
 
-  @Test(arguments: kernelShapes) func gatedLinearUnit(N: Int, D: Int) {
+  @Test(
+    "the gated linear unit, with and without a bias, and its gradients are what a loop gives",
+    arguments: kernelShapes) func gatedLinearUnit(N: Int, D: Int)
+  {
     let x = Floats(random: 2 * N * D, 1), bias = Floats(random: 2 * D, 2), dy = Floats(random: N * D, 3)
     for hasBias in [true, false] {
       let kept = x.copy(), y = Floats(count: N * D)
@@ -77,7 +84,9 @@ import Testing
     }
   }
 
-  @Test(arguments: kernelShapes) func sigmoidAndTanh(N: Int, D: Int) {
+  @Test(
+    "sigmoid and tanh of a biased value, and their gradients, are what a loop gives", arguments: kernelShapes)
+  func sigmoidAndTanh(N: Int, D: Int) {
     let x = Floats(random: N * D, 1, in: -6...6), bias = Floats(random: D, 2), dy = Floats(random: N * D, 3)
     let shifted = { (i: Int) in Double(Float(x[i]) + Float(bias[i % D])) }
     let s = x.copy(), t = x.copy()
@@ -100,7 +109,8 @@ import Testing
   }
 
   /// Each value by itself: an error relative to the largest of a row would hide what happens near zero.
-  @Test func smallAndLargeArguments() {
+  @Test("sigmoid, tanh and SiLU are right to the last digits near zero and far from it")
+  func extremeArguments() {
     let values: [Float] = [0, 1e-30, 1e-6, 1e-3, 0.1, 0.19, 0.2, 0.21, 1, 5, 20, 80, 88, 100, 1e10].flatMap {
       [$0, -$0]
     }

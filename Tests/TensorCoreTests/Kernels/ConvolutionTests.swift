@@ -3,7 +3,10 @@ import TensorCore
 import Testing
 
 @Suite("Kernels: convolution and pooling") struct ConvolutionTests {
-  @Test(arguments: kernelShapes) func depthwise(T: Int, D: Int) {
+  @Test(
+    "a depthwise convolution of any odd width, and its weights' gradient, are what a loop gives",
+    arguments: kernelShapes) func depthwise(T: Int, D: Int)
+  {
     for K in [1, 3, 7, 31] {
       let x = Floats(random: T * D, 1), weight = Floats(random: K * D, 2), bias = Floats(random: D, 3)
       let at = { (t: Int, c: Int) in (0..<T).contains(t) ? x[t * D + c] : 0 }
@@ -27,7 +30,10 @@ import Testing
     }
   }
 
-  @Test(arguments: kernelShapes) func windows(T: Int, D: Int) {
+  @Test(
+    "windows of three rows have zeros beyond the ends, and their gradient adds up where they overlap",
+    arguments: kernelShapes) func windows(T: Int, D: Int)
+  {
     let x = Floats(random: T * D, 1), windows = Floats(count: 3 * T * D)
     kernel_windows3(T, D, x.start, windows.start)
     expect(windows, "windows3", tolerance: 0) { i in
@@ -45,13 +51,18 @@ import Testing
     }
   }
 
-  @Test(arguments: kernelShapes) func transpose(R: Int, C: Int) {
+  @Test("a transposed matrix has every element in its place", arguments: kernelShapes) func transpose(
+    R: Int, C: Int
+  ) {
     let x = Floats(random: R * C, 1), y = Floats(count: R * C)
     kernel_transpose(R, C, x.start, y.start)
     expect(y, "transpose", tolerance: 0) { x[$0 % R * C + $0 / R] }
   }
 
-  @Test(arguments: kernelShapes, [1, 3]) func pooling(shape: (N: Int, D: Int), B: Int) {
+  @Test(
+    "mean and weighted sums over the frames of each sample, and their gradients, are what a loop gives",
+    arguments: kernelShapes, [1, 3]) func pooling(shape: (N: Int, D: Int), B: Int)
+  {
     let (T, D) = shape
     let x = Floats(random: B * T * D, 1), mean = Floats(count: B * D)
     kernel_mean_rows(B, T, D, x.start, mean.start)
@@ -75,7 +86,8 @@ import Testing
     expect(dx, "weighted rows backward") { weights[$0 / D] * dmean[$0 / (T * D) * D + $0 % D] }
   }
 
-  @Test(arguments: kernelShapes) func adamW(N: Int, D: Int) {
+  @Test("a step of AdamW updates moments and parameters as its formula says", arguments: kernelShapes)
+  func adamW(N: Int, D: Int) {
     let count = N * D
     let gradient = Floats(random: count, 1), moment = Floats(random: count, 2, in: -0.1...0.1)
     let variance = Floats(random: count, 3, in: 0...0.1), parameter = Floats(random: count, 4)

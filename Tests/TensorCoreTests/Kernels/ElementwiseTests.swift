@@ -3,7 +3,9 @@ import TensorCore
 import Testing
 
 @Suite("Kernels: element by element") struct ElementwiseTests {
-  @Test(arguments: kernelShapes) func additions(N: Int, D: Int) {
+  @Test("sums and multiples are what a loop gives, also in place", arguments: kernelShapes) func additions(
+    N: Int, D: Int
+  ) {
     let count = N * D
     let x = Floats(random: count, 1), y = Floats(random: count, 2)
     let sum = y.copy()
@@ -17,7 +19,9 @@ import Testing
     #expect(inPlace.values == scaled.values)
   }
 
-  @Test(arguments: kernelShapes) func dropout(N: Int, D: Int) {
+  @Test("dropout keeps and scales what its mask says, also in place", arguments: kernelShapes) func dropout(
+    N: Int, D: Int
+  ) {
     let x = Floats(random: N * D, 1), y = Floats(count: N * D)
     let keep = keepMask(N * D)
     kernel_dropout(N * D, x.start, keep, 1.25, y.start)
@@ -27,7 +31,8 @@ import Testing
     #expect(inPlace.values == y.values)
   }
 
-  @Test(arguments: kernelShapes) func biasesAndSums(N: Int, D: Int) {
+  @Test("a bias is added to every row, and column sums are added to what was there", arguments: kernelShapes)
+  func biasesAndSums(N: Int, D: Int) {
     let x = Floats(random: N * D, 1), bias = Floats(random: D, 2)
     let y = x.copy()
     kernel_add_bias(N, D, bias.start, y.start)

@@ -13,7 +13,10 @@ import Testing
     return (row.map { ($0 - mean) * rstd }, rstd)
   }
 
-  @Test(arguments: kernelShapes) func layerNorm(N: Int, D: Int) {
+  @Test(
+    "LayerNorm and its gradients are what a loop gives, also in place and computed once more",
+    arguments: kernelShapes) func layerNorm(N: Int, D: Int)
+  {
     let x = Floats(random: N * D, 1), gamma = Floats(random: D, 2), beta = Floats(random: D, 3)
     let y = Floats(count: N * D), xhat = Floats(count: N * D), rstd = Floats(count: N)
     kernel_norm(N, D, x.start, gamma.start, beta.start, Self.epsilon, y.start, xhat.start, rstd.start)
@@ -64,7 +67,10 @@ import Testing
     expect(y, "norm", tolerance: 1e-4) { row.xhat[$0] }
   }
 
-  @Test(arguments: kernelShapes) func residuals(N: Int, D: Int) {
+  @Test(
+    "a residual branch with bias and dropout is added and normalized as a loop does it, and so is its gradient",
+    arguments: kernelShapes) func residuals(N: Int, D: Int)
+  {
     let x = Floats(random: N * D, 1), branch = Floats(random: N * D, 2), bias = Floats(random: D, 3)
     let gamma = Floats(random: D, 4), beta = Floats(random: D, 5)
     for keep in [nil, keepMask(N * D)] {
@@ -94,7 +100,8 @@ import Testing
     }
   }
 
-  @Test(arguments: kernelShapes) func rowsOfLengthOne(N: Int, D: Int) {
+  @Test("rows scaled to length one, and their gradient, are what a loop gives", arguments: kernelShapes)
+  func unitRows(N: Int, D: Int) {
     let x = Floats(random: N * D, 1), dy = Floats(random: N * D, 2)
     let y = Floats(count: N * D), lengths = Floats(count: N)
     kernel_normalize_rows(N, D, x.start, y.start, lengths.start)
@@ -123,7 +130,8 @@ import Testing
     #expect(y.values == [0, 0, 0] && length.values == [1e-12])
   }
 
-  @Test(arguments: kernelShapes) func batchNorm(N: Int, D: Int) {
+  @Test("BatchNorm's sums, output and gradients are what a loop gives", arguments: kernelShapes)
+  func batchNorm(N: Int, D: Int) {
     let x = Floats(random: N * D, 1), mean = Floats(random: D, 2), rstd = Floats(random: D, 3, in: 0.5...3)
     let gamma = Floats(random: D, 4), beta = Floats(random: D, 5)
     let squares = beta.copy()

@@ -11,7 +11,9 @@ import Testing
     return e.map { $0 / sum }
   }
 
-  @Test(arguments: kernelShapes) func forwardAndBackward(N: Int, D: Int) {
+  @Test(
+    "softmax with a temperature and dropout, and its gradient, are what a loop gives", arguments: kernelShapes
+  ) func rows(N: Int, D: Int) {
     let x = Floats(random: N * D, 1, in: -20...20), dy = Floats(random: N * D, 2)
     let temperature: Float = 0.37
     let keep = keepMask(N * D)
@@ -40,7 +42,8 @@ import Testing
     }
   }
 
-  @Test func extremeScores() {
+  @Test("softmax of scores near the end of the range neither overflows nor loses a row") func extremeScores()
+  {
     // Shifted by its largest, a row cannot overflow; far below it, there is nothing left.
     let x = Floats([3e38, 3e38, -3e38, 1e4, 1e4 - 1, -1e4])
     kernel_softmax_dropout(2, 3, 1, nil, 1, x.start, nil)
@@ -50,7 +53,10 @@ import Testing
     #expect(one.values == [1])
   }
 
-  @Test(arguments: kernelShapes) func crossEntropy(N: Int, C: Int) {
+  @Test(
+    "cross entropy, its gradient and the count of right answers are what a loop gives",
+    arguments: kernelShapes) func crossEntropy(N: Int, C: Int)
+  {
     let logits = Floats(random: N * C, 1, in: -15...15)
     let labels = (0..<N).map { Int32($0 * 7 % C) }
     let loss = Floats(count: N), gradient = Floats(count: N * C)
