@@ -14,7 +14,7 @@ import Testing
     }
   }
 
-  @Test func linear() {
+  @Test("a linear layer's gradients are those of its differences, with and without a bias") func linear() {
     for hasBias in [true, false] {
       expectRight(
         GradientCheck(inputs: 7) { layout in
@@ -23,12 +23,14 @@ import Testing
     }
   }
 
-  @Test func layerNorm() {
+  @Test("LayerNorm's gradients are those of its differences") func layerNorm() {
     expectRight(GradientCheck(inputs: 9) { .init(LayerNorm("norm", width: 9, in: &$0)) })
   }
 
-  @Test(arguments: [0, 0.25] as [Float])
-  func layerNormOfASum(probability: Float) {
+  @Test(
+    "LayerNorm of a sum with a dropped-out branch gives both their gradients",
+    arguments: [0, 0.25] as [Float])
+  func residualNorm(probability: Float) {
     // The input is [x, branch] side by side, so that both gradients are looked at.
     let D = 6
     expectRight(
@@ -47,7 +49,9 @@ import Testing
       })
   }
 
-  @Test(arguments: [1, 2, 4], [0, 0.25] as [Float])
+  @Test(
+    "attention's gradients are those of its differences, with packed and with separate weights",
+    arguments: [1, 2, 4], [0, 0.25] as [Float])
   func attention(heads: Int, dropout: Float) {
     for isPacked in [true, false] {
       let check = GradientCheck(inputs: 8) { layout in
@@ -74,7 +78,10 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 4, 31]) func depthwiseConvolution(frames: Int) {
+  @Test(
+    "a depthwise convolution's gradients are those of its differences, also wider than its input",
+    arguments: [1, 4, 31]) func depthwiseConvolution(frames: Int)
+  {
     for kernel in [1, 3, 31] {
       expectRight(
         GradientCheck(frames: frames, inputs: 5) {
@@ -83,13 +90,17 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 2, 6]) func convolutionOfWidthThree(frames: Int) {
+  @Test(
+    "a convolution of width three has the gradients of its differences, also at the ends",
+    arguments: [1, 2, 6]) func convolutionOfWidthThree(frames: Int)
+  {
     expectRight(
       GradientCheck(frames: frames, inputs: 5) { .init(Convolution3("conv", inputs: 5, outputs: 4, in: &$0)) }
     )
   }
 
-  @Test(arguments: [true, false]) func gatedLinearUnit(hasBias: Bool) {
+  @Test("a gated linear unit's gradients are those of its differences", arguments: [true, false])
+  func gatedLinearUnit(hasBias: Bool) {
     expectRight(
       GradientCheck(inputs: 10) { layout in
         let gate = GatedLinearUnit(bias: hasBias ? layout.add("gate.bias", [10], .zeros) : nil)
@@ -97,11 +108,13 @@ import Testing
       })
   }
 
-  @Test func batchNorm() {
+  @Test("BatchNorm's gradients are those of its differences over the whole batch") func batchNorm() {
     expectRight(GradientCheck(samples: 3, inputs: 6) { .init(BatchNorm("norm", width: 6, in: &$0)) })
   }
 
-  @Test(arguments: [0, 0.25] as [Float]) func conformerFeedForward(dropout: Float) {
+  @Test(
+    "a conformer's feed-forward part has the gradients of its differences", arguments: [0, 0.25] as [Float])
+  func conformerFeedForward(dropout: Float) {
     expectRight(
       GradientCheck(inputs: 6) {
         let part = ConformerFeedForward("ffn", width: 6, feedforward: 11, dropout: dropout, in: &$0)
@@ -109,7 +122,9 @@ import Testing
       })
   }
 
-  @Test(arguments: [0, 0.25] as [Float]) func conformerConvolution(dropout: Float) {
+  @Test(
+    "a conformer's convolution part has the gradients of its differences", arguments: [0, 0.25] as [Float])
+  func conformerConvolution(dropout: Float) {
     expectRight(
       GradientCheck(samples: 3, inputs: 6) {
         let part = ConformerConvolution("conv", width: 6, kernel: 5, dropout: dropout, in: &$0)
@@ -117,7 +132,9 @@ import Testing
       })
   }
 
-  @Test(arguments: ModelConfiguration.EncoderKind.allCases, [0, 0.2] as [Float])
+  @Test(
+    "every encoder's gradients are those of its differences",
+    arguments: ModelConfiguration.EncoderKind.allCases, [0, 0.2] as [Float])
   func encoder(kind: ModelConfiguration.EncoderKind, dropout: Float) {
     var encoder = ModelConfiguration.Encoder()
     encoder.kind = kind
@@ -132,7 +149,9 @@ import Testing
       })
   }
 
-  @Test(arguments: [("transformer", 1), ("shared", 3), ("convolution", 3), ("conformer", 1)])
+  @Test(
+    "every encoder's layer has the gradients of its differences",
+    arguments: [("transformer", 1), ("shared", 3), ("convolution", 3), ("conformer", 1)])
   func layer(name: String, heads: Int) {
     var encoder = ModelConfiguration.Encoder()
     encoder.heads = heads
@@ -153,7 +172,9 @@ import Testing
     expectRight(check, name)
   }
 
-  @Test(arguments: ModelConfiguration.PoolingKind.allCases, [1, 6])
+  @Test(
+    "every pooling's gradients are those of its differences, also over a single frame",
+    arguments: ModelConfiguration.PoolingKind.allCases, [1, 6])
   func pooling(kind: ModelConfiguration.PoolingKind, frames: Int) {
     var pooling = ModelConfiguration.Pooling()
     pooling.kind = kind
@@ -161,7 +182,9 @@ import Testing
     expectRight(GradientCheck(frames: frames, inputs: 7) { .init(Pooling(pooling, width: 7, in: &$0)) })
   }
 
-  @Test(arguments: ModelConfiguration.Head.allCases, ModelConfiguration.LossKind.allCases)
+  @Test(
+    "every head's gradients are those of its differences, for either loss",
+    arguments: ModelConfiguration.Head.allCases, ModelConfiguration.LossKind.allCases)
   func head(head: ModelConfiguration.Head, loss: ModelConfiguration.LossKind) {
     var model = ModelConfiguration()
     model.dModel = 6
@@ -174,14 +197,14 @@ import Testing
       })
   }
 
-  @Test func cosineLayer() {
+  @Test("a cosine layer's gradients are those of its differences") func cosineLayer() {
     expectRight(
       GradientCheck(samples: 6, frames: 1, inputs: 5) {
         .init(CosineLayer("cosine", inputs: 5, outputs: 7, scale: 30, in: &$0))
       })
   }
 
-  @Test(arguments: ModelConfiguration.LossKind.allCases)
+  @Test("every loss's gradient is that of its differences", arguments: ModelConfiguration.LossKind.allCases)
   func loss(kind: ModelConfiguration.LossKind) {
     var configuration = ModelConfiguration.Loss()
     configuration.kind = kind

@@ -10,11 +10,13 @@ import Testing
 @Suite struct PyTorchTests {
   static let tolerance = 1e-4
 
-  @Test func thereIsAFixtureForEveryRecipe() {
+  @Test("there is a fixture for every recipe") func completeness() {
     #expect(Set(Fixture.recipeNames) == Set(RecipeFile.names))
   }
 
-  @Test(arguments: Fixture.recipeNames) func aFixtureIsOfItsRecipesParts(_ name: String) throws {
+  @Test("a fixture is a small network of its recipe's parts", arguments: Fixture.recipeNames) func parts(
+    _ name: String
+  ) throws {
     let recipe = try RecipeFile.model(name)
     let small = try Fixture(name).model.configuration
     #expect(small.encoder.kind == recipe.encoder.kind)
@@ -35,8 +37,8 @@ import Testing
     }
   }
 
-  @Test(arguments: Fixture.names)
-  func lossLogitsAndGradients(_ name: String) throws {
+  @Test("loss, logits, every gradient and every statistic of a batch are PyTorch's", arguments: Fixture.names)
+  func step(_ name: String) throws {
     let fixture = try Fixture(name)
     let state = try fixture.state()
     let result = fixture.gradients(state, Workspace())
@@ -62,7 +64,7 @@ import Testing
     }
   }
 
-  @Test func parametersWithoutGradientInPyTorchHaveNoneHere() throws {
+  @Test("a parameter that gets no gradient in PyTorch gets none here") func untrained() throws {
     for name in Fixture.names {
       let fixture = try Fixture(name)
       let here = Set(fixture.model.layout.entries.filter(\.isTrained).map(\.name))
@@ -70,7 +72,7 @@ import Testing
     }
   }
 
-  @Test(arguments: Fixture.names)
+  @Test("logits of an evaluation are PyTorch's", arguments: Fixture.names)
   func evaluation(_ name: String) throws {
     let fixture = try Fixture(name)
     try #require(fixture.tensors["eval_logits"] != nil)
@@ -84,8 +86,8 @@ import Testing
     #expect(try fixture.distance(values, "eval_logits") <= Self.tolerance)
   }
 
-  @Test(arguments: Fixture.recipeNames)
-  func tenOptimizerSteps(_ name: String) throws {
+  @Test("losses and parameters of ten steps of AdamW are PyTorch's", arguments: Fixture.recipeNames)
+  func tenSteps(_ name: String) throws {
     let fixture = try Fixture(name)
     try #require(fixture.tensors["step_losses"] != nil)
     let train = try JSON.parse(Array((fixture.tensors.metadata["train"] ?? "").utf8), name: name)
@@ -119,8 +121,8 @@ import Testing
 
 /// The comparisons of ``PyTorchTests`` can fail.
 @Suite struct PyTorchControlTests {
-  @Test(arguments: Fixture.recipeNames)
-  func aSlightlyWrongParameterIsNoticed(_ name: String) throws {
+  @Test("a parameter that is one percent off is noticed", arguments: Fixture.recipeNames)
+  func control(_ name: String) throws {
     let fixture = try Fixture(name)
     for entry in fixture.model.layout.entries where entry.isTrained && entry.shape.count > 1 {
       let state = try fixture.state()

@@ -19,12 +19,13 @@ import Testing
     return Dictionary(uniqueKeysWithValues: counts)
   }()
 
-  @Test func theTableHasEveryRecipe() {
+  @Test("there are figures of PyTorch's for every recipe") func table() {
     #expect(Self.table.count == 24)
     #expect(Set(Self.table.keys) == Set(RecipeFile.names))
   }
 
-  @Test(arguments: RecipeFile.names) func countsArePyTorchs(_ name: String) throws {
+  @Test("a recipe has as many parameters as in PyTorch, and stores them all", arguments: RecipeFile.names)
+  func counts(_ name: String) throws {
     let expected = try #require(Self.table[name])
     let model = try SpeakerModel(RecipeFile.model(name), speakers: 600)
     #expect(model.parameterCount == expected.total)
@@ -36,7 +37,9 @@ import Testing
     #expect(parameters.reduce(0) { $0 + $1.tensor.elementCount } == expected.total)
   }
 
-  @Test(arguments: Fixture.names) func namesAndShapesArePyTorchs(_ name: String) throws {
+  @Test("weights have the names and shapes of PyTorch's state dict", arguments: Fixture.names) func names(
+    _ name: String
+  ) throws {
     let fixture = try Fixture(name)
     let expected = fixture.tensors(below: "param.")
     let stored = try fixture.state().stateDict()
@@ -44,7 +47,9 @@ import Testing
     for (name, tensor) in expected { #expect(stored[name] == tensor, "\(name)") }
   }
 
-  @Test func repeatedNamesOfSharedLayers() throws {
+  @Test("a shared layer is stored once, and exported under the name of each of its uses") func sharedLayers()
+    throws
+  {
     let state = ModelState(layout: try SpeakerModel(RecipeFile.model("004-task2"), speakers: 3).layout)
     state.initialize(seed: 1)
     let once = state.stateDict(), repeated = state.stateDict().repeatingShared()
@@ -59,7 +64,8 @@ import Testing
     }
   }
 
-  @Test func theParameterLimitIsCheckedAndNamed() throws {
+  @Test("an encoder as large as its limit is refused, one smaller by a parameter is not") func limit() throws
+  {
     for (name, count) in [("004-task1", 154_880), ("004-task2", 225_720)] {
       var model = try RecipeFile.model(name)
       #expect(model.encoder.parameterLimit == 300_000)

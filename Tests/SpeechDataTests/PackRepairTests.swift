@@ -46,7 +46,9 @@ struct PackRepairTests {
     Damage("an empty manifest", "manifest.json") { $0 = Data() },
   ]
 
-  @Test(arguments: damages) func isMended(_ damage: Damage) throws {
+  @Test(
+    "a damaged file is noticed and written again, and the others are left as they are", arguments: damages)
+  func mended(_ damage: Damage) throws {
     let made = try TestCorpus(count: 25)
     try made.pack(4)
     let names = made.folder.contents(of: "packed")

@@ -12,7 +12,7 @@ struct SynthesisCorpusTests {
     corpus = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 87)
   }
 
-  @Test func anUtteranceHasTheSameBitsAloneInAnyOrderAndFromAnyCopy() throws {
+  @Test("an utterance has the same bits alone, in any order and from any copy") func bits() throws {
     let forwards = corpus.utterances.map { corpus.features($0) }
     for number in corpus.utterances.reversed() { #expect(corpus.features(number) == forwards[number]) }
     let copy = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 87)
@@ -21,7 +21,7 @@ struct SynthesisCorpusTests {
     #expect(other.features(9) != forwards[9])
   }
 
-  @Test func featuresAreFiniteAndInRange() {
+  @Test("sound and features are finite, in their range and not constant") func ranges() {
     for number in corpus.utterances {
       let utterance = corpus.utterance(number)
       let audio = corpus.audio(number)
@@ -34,7 +34,7 @@ struct SynthesisCorpusTests {
     }
   }
 
-  @Test func theDirectoryIsTheHomeworks() throws {
+  @Test("the folder has the homework's layout, and the answers beside it") func layout() throws {
     let folder = TemporaryFolder.inMemory()
     let path = folder("corpus")
     var calls: [Int] = []
@@ -75,7 +75,7 @@ struct SynthesisCorpusTests {
     }
   }
 
-  @Test func theBytesDoNotDependOnThreadsNorOnWhoWroteWhat() throws {
+  @Test("the bytes do not depend on threads, nor on who wrote what") func writers() throws {
     let folder = TemporaryFolder.inMemory()
     try corpus.writeAll(to: folder("one"), threads: 1) { _, _ in }
     try corpus.writeAll(to: folder("three"), threads: 3) { _, _ in }
@@ -93,7 +93,9 @@ struct SynthesisCorpusTests {
       try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["one", "shared", "three"])
   }
 
-  @Test func anInterruptedCorpusIsContinuedAndAWholeOneReused() throws {
+  @Test("a corpus that was interrupted is gone on with, and a whole one is used again") func continued()
+    throws
+  {
     let folder = TemporaryFolder.inMemory()
     let path = folder("corpus")
     #expect(try corpus.prepare(path) != nil)
@@ -111,7 +113,7 @@ struct SynthesisCorpusTests {
     #expect(try files(below: path) == whole)
   }
 
-  @Test func theLeavingsOfAnotherCorpusAreNotTakenOver() throws {
+  @Test("what another corpus left half done is not taken over") func leavings() throws {
     let folder = TemporaryFolder.inMemory()
     let path = folder("corpus")
     let other = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 1)
@@ -121,7 +123,8 @@ struct SynthesisCorpusTests {
     #expect(try files(below: path).count == 18)
   }
 
-  @Test func aFolderWithAnythingElseIsRefused() throws {
+  @Test("a folder that holds another corpus, or anything else, is refused and left as it is")
+  func otherFolders() throws {
     let folder = TemporaryFolder.inMemory()
     let path = folder("corpus")
     try corpus.writeAll(to: path, threads: 2) { _, _ in }
@@ -135,7 +138,7 @@ struct SynthesisCorpusTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["corpus"])
   }
 
-  @Test func aFolderThatCannotBeWrittenIsAnErrorInOneLine() throws {
+  @Test("a folder that cannot be made is named in one line") func unwritable() throws {
     let folder = TemporaryFolder.inMemory()
     let file = folder("file")
     try Data("x".utf8).write(to: URL(fileURLWithPath: file))
@@ -145,8 +148,10 @@ struct SynthesisCorpusTests {
     }
   }
 
-  @Test(arguments: [(1, 10, 0), (4, 3, 0), (4, 10, -1), (100_000, 200_000, 0)])
-  func numbersThatMakeNoCorpusAreRefused(_ numbers: (Int, Int, Int)) {
+  @Test(
+    "numbers of speakers and utterances that make no corpus are refused",
+    arguments: [(1, 10, 0), (4, 3, 0), (4, 10, -1), (100_000, 200_000, 0)])
+  func impossible(_ numbers: (Int, Int, Int)) {
     #expect(throws: Failure.self) {
       try CorpusSynthesizer(speakers: numbers.0, utterances: numbers.1, testUtterances: numbers.2, seed: 1)
     }

@@ -12,8 +12,10 @@ struct SynthesisFilterTests {
     return signal
   }
 
-  @Test(arguments: [(500, 60), (1500, 90), (3500, 250)] as [(Float, Float)])
-  func aResonatorHasItsPeakItsWidthAndUnitGainAtZero(_ frequency: Float, _ bandwidth: Float) {
+  @Test(
+    "a resonator has its peak, its width and a gain of one at 0 Hz",
+    arguments: [(500, 60), (1500, 90), (3500, 250)] as [(Float, Float)])
+  func resonator(_ frequency: Float, _ bandwidth: Float) {
     var resonator = Resonator()
     resonator.tune(frequency: frequency, bandwidth: bandwidth)
     let impulse = response { resonator.filter($0) }
@@ -26,7 +28,7 @@ struct SynthesisFilterTests {
     #expect(magnitude(impulse, hertz: peak + 0.4 * Double(bandwidth)) > half)
   }
 
-  @Test func anAntiResonatorUndoesAResonator() {
+  @Test("an anti-resonator undoes a resonator") func antiResonator() {
     var (pole, zero) = (Resonator(), AntiResonator())
     pole.tune(frequency: 700, bandwidth: 80)
     zero.tune(frequency: 700, bandwidth: 80)
@@ -38,7 +40,7 @@ struct SynthesisFilterTests {
     #expect(impulse.dropFirst().allSatisfy { abs($0) < 1e-3 })
   }
 
-  @Test func biquadsDoWhatTheirNamesSay() {
+  @Test("every biquad passes and stops what its name says, by that many decibels") func biquads() {
     func decibels(_ filter: Biquad, _ hertz: Double) -> Double {
       var filter = filter
       return 20 * log10(magnitude(response { filter.filter($0) }, hertz: hertz))
@@ -53,8 +55,8 @@ struct SynthesisFilterTests {
     #expect(abs(decibels(.highShelf(1000, decibels: 8), 20)) < 0.1)
   }
 
-  @Test(arguments: [0.2, 0.5] as [Float])
-  func aRoomDiesAwayInItsReverberationTime(_ time: Float) {
+  @Test("a room's echoes fall by 60 decibels in its reverberation time", arguments: [0.2, 0.5] as [Float])
+  func reverberation(_ time: Float) {
     var draws = SynthesisKey(seed: 4, speaker: 0, utterance: 0).draws(.recording)
     var room = Room(&draws)
     room.reverberationTime = time
@@ -70,8 +72,8 @@ struct SynthesisFilterTests {
     #expect(abs(slope / (-60 / time) - 1) < 0.15)
   }
 
-  @Test(arguments: [0.15, 0.3, 0.6] as [Float])
-  func aRoomsEchoesAreAsStrongAsAsked(_ time: Float) {
+  @Test("a room's echoes are as strong as was asked for", arguments: [0.15, 0.3, 0.6] as [Float])
+  func echoes(_ time: Float) {
     var draws = SynthesisKey(seed: 4, speaker: 0, utterance: 0).draws(.recording)
     var room = Room(&draws)
     room.reverberationTime = time
@@ -84,7 +86,7 @@ struct SynthesisFilterTests {
     #expect(abs(10 * log10(echoes.meanSquare / dry.meanSquare) - 20 * log10(0.5)) < 1.5)
   }
 
-  @Test func whiteNoiseIsWhiteAndOfVarianceOne() {
+  @Test("white noise is white and of variance one") func whiteNoise() {
     let noise = SynthesisKey(seed: 5, speaker: 1, utterance: 2).stream(.background).whiteNoise(160_001)
     #expect(noise.count == 160_001)
     #expect(abs(noise.reduce(0, +) / 160_001) < 0.01 && abs(noise.meanSquare - 1) < 0.02)
@@ -94,7 +96,7 @@ struct SynthesisFilterTests {
     }
   }
 
-  @Test func backgroundNoiseKeepsItsDistanceFromTheSpeech() {
+  @Test("background noise has the distance from the speech that its recording says") func background() {
     for utterance in 0..<20 {
       let key = SynthesisKey(seed: 5, speaker: 1, utterance: utterance)
       let background = Recording(key: key).noise

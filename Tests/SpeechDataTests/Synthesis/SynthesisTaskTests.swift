@@ -2,7 +2,7 @@ import SpeechData
 import Testing
 
 struct SynthesisTaskTests {
-  @Test func theNearestCentroidFindsSeparateClusters() {
+  @Test("the nearest centroid finds clusters that lie apart") func clusters() {
     let means: [[Float]] = [[0, 0], [0, 1], [5, 5], [6, 5], [-4, 9]]
     let classifier = NearestCentroid(means: means, labels: [0, 0, 1, 1, 2], speakers: 4)
     #expect(classifier.centroids[..<3] == [[0, 0.5], [5.5, 5], [-4, 9]])
@@ -12,7 +12,7 @@ struct SynthesisTaskTests {
   }
 
   /// The corpus must not be solved by the average colour of the sound: channels differ more than speakers.
-  @Test func theNearestCentroidDoesPoorlyOnTheCorpus() throws {
+  @Test("the corpus is not solved by the mean spectrum of an utterance") func hardness() throws {
     let corpus = try CorpusSynthesizer(speakers: 12, utterances: 144, testUtterances: 0, seed: 2)
     let means = corpus.utterances.map { NearestCentroid.mean(corpus.features($0)) }
     let labels = corpus.utterances.map { $0 % 12 }
@@ -23,7 +23,7 @@ struct SynthesisTaskTests {
     #expect(accuracy < 0.5)
   }
 
-  @Test func lengthsFollowTheirQuantiles() throws {
+  @Test("lengths are distributed as the homework's files are") func lengths() throws {
     let homework = LengthDistribution.homework
     #expect(homework.frames(at: 0) == 91 && homework.frames(at: 0.5) == 540 && homework.frames(at: 1) == 7193)
     #expect(LengthDistribution.short.frames(at: 0.5) == 240)
@@ -37,7 +37,9 @@ struct SynthesisTaskTests {
       abs(lengths[10_000] - 540) < 15 && abs(lengths[2000] - 397) < 15 && abs(lengths[18_000] - 1055) < 50)
   }
 
-  @Test func samplesAndFramesAgree() throws {
+  @Test("an utterance has as many samples as make its frames, and a file name of its own") func samples()
+    throws
+  {
     let corpus = try CorpusSynthesizer(speakers: 3, utterances: 500, seed: 6)
     for utterance in corpus.utterances.map(corpus.utterance) {
       #expect(LogMel.frames(samples: utterance.samples) == utterance.frames)

@@ -17,8 +17,8 @@ struct SynthesisVoiceTests {
     return 16_000 / Float(best)
   }
 
-  @Test(arguments: [0, 7, -5] as [Float])
-  func aVowelHasThePitchOfItsScript(_ semitones: Float) {
+  @Test("a vowel has the pitch of its script", arguments: [0, 7, -5] as [Float])
+  func pitches(_ semitones: Float) {
     let renderer = UtteranceRenderer(voice: .steady, key: key)
     let speech = renderer.speech(UtteranceScript(holding: Phoneme.vowels[5], postures: 60, pitch: semitones))
     let expected = 125 * pow(2, semitones / 12)
@@ -26,8 +26,10 @@ struct SynthesisVoiceTests {
   }
 
   /// The tract's answer to an impulse has its peaks at the formants of the table, scaled by the speaker.
-  @Test(arguments: Phoneme.vowels.indices, [1, 1.18] as [Float])
-  func aVowelHasTheFormantsOfItsTable(_ index: Int, _ scale: Float) {
+  @Test(
+    "a vowel has the formants of its table, scaled by the speaker", arguments: Phoneme.vowels.indices,
+    [1, 1.18] as [Float])
+  func formants(_ index: Int, _ scale: Float) {
     var voice = SpeakerVoice.steady
     voice.formantScale = scale
     voice.bandwidthScale = 0.6
@@ -47,7 +49,7 @@ struct SynthesisVoiceTests {
     }
   }
 
-  @Test func tiltDarkensAndBreathRoughensTheSource() {
+  @Test("spectral tilt darkens the source, and breath fills the gaps between its harmonics") func source() {
     func source(_ change: (inout SpeakerVoice) -> Void) -> [Float] {
       var voice = SpeakerVoice.steady
       change(&voice)
@@ -67,7 +69,7 @@ struct SynthesisVoiceTests {
     #expect(between > 3)
   }
 
-  @Test func fricativesAreNoiseWhereTheTableSays() throws {
+  @Test("a fricative is noise in the band of its table") func fricatives() throws {
     let s = try #require(Phoneme.onsets.first { $0.symbol == "s" })
     let speech = UtteranceRenderer(voice: .steady, key: key)
       .speech(UtteranceScript(holding: s, postures: 100))
@@ -77,7 +79,7 @@ struct SynthesisVoiceTests {
     #expect(mean[36] - mean[10] > 5)
   }
 
-  @Test func speakersDifferAndKeepTheirVoices() {
+  @Test("speakers differ, are human, and keep their voices") func speakers() {
     let voices = (0..<200).map { SpeakerVoice(seed: 3, speaker: $0) }
     #expect(Set(voices.map(\.formantScale)).count == 200)
     #expect(voices.allSatisfy { (0.8...1.4).contains($0.formantScale) && (60...420).contains($0.meanPitch) })
@@ -87,7 +89,7 @@ struct SynthesisVoiceTests {
     #expect(SpeakerVoice(seed: 4, speaker: 17).meanPitch != again.meanPitch)
   }
 
-  @Test func noTwoUtterancesSayTheSame() {
+  @Test("no two utterances say the same") func scripts() {
     let scripts = (0..<20).map { utterance in
       let key = SynthesisKey(seed: 1, speaker: 0, utterance: utterance)
       return UtteranceScript(key: key, voice: .steady, samples: 32_000).steps.map(\.phase.formants)
