@@ -4,7 +4,8 @@ import Testing
 
 /// What a person gets to see for a wrong configuration, alone and under mpirun.
 @Suite struct ConfigurationErrorTests {
-  @Test(arguments: [nil, 2]) func anUnknownKeyIsNamedWithFileLineAndTheNearest(ranks: Int?) throws {
+  @Test("an unknown key is named with its file and line, and the nearest there is", arguments: [nil, 2])
+  func unknownKey(ranks: Int?) throws {
     let folder = TemporaryFolder()
     let file = try folder.write("train:\n  batch_size: 32\n  totl_steps: 100\n", to: "my.yaml")
     let outcome = try Program.run(["train", "--config", file, "--run", "\(folder.path)/run"], ranks: ranks)
@@ -16,7 +17,9 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/run"))
   }
 
-  @Test(arguments: [nil, 2]) func aWrongTypeIsNamedWithWhatWasExpected(ranks: Int?) throws {
+  @Test("a value of the wrong type is named with what was expected", arguments: [nil, 2]) func wrongType(
+    ranks: Int?
+  ) throws {
     let outcome = try Program.run(["train", "--set", "train.batch_size=many"], ranks: ranks)
     #expect(outcome.status == 64)
     #expect(
@@ -26,13 +29,15 @@ import Testing
       ])
   }
 
-  @Test(arguments: [nil, 2]) func aMissingFileIsMissingInput(ranks: Int?) throws {
+  @Test("a configuration file that is not there is missing input", arguments: [nil, 2]) func missingFile(
+    ranks: Int?
+  ) throws {
     let outcome = try Program.run(["train", "--config", "no/such.yaml"], ranks: ranks)
     #expect(outcome.status == 66)
     #expect(outcome.errorLines == ["error: no/such.yaml: there is no such configuration file"])
   }
 
-  @Test func shardsThatDoNotFitSayWhichWould() throws {
+  @Test("a number of shards that does not fit says which ones would") func shards() throws {
     let tooFew = try Program.run(["train", "--set", "train.shards=1"], ranks: 2)
     #expect(tooFew.status == 64)
     #expect(
@@ -45,7 +50,7 @@ import Testing
     #expect(uneven.errorLines.first?.hasSuffix("1, 2, 4, 8, 16 or 32 would") == true)
   }
 
-  @Test func aRunThatIsNotThereCannotBeResumed() throws {
+  @Test("a run that is not there cannot be resumed") func missingRun() throws {
     let outcome = try Program.run(["train", "--resume", "--run", "/no/such/run"])
     #expect(outcome.status == 66)
     #expect(

@@ -8,7 +8,7 @@ import Testing
 
   /// After a change of a help text: `UPDATE_DOCUMENTATION=1 swift test -c release --filter DocumentationTests`,
   /// and a look at the difference.
-  @Test func helpTextsAreTheDocumentation() throws {
+  @Test("docs/command-line.md is what the program says of itself") func helpTexts() throws {
     let text = try document()
     if ProcessInfo.processInfo.environment["UPDATE_DOCUMENTATION"] != nil {
       try text.write(toFile: Self.file, atomically: true, encoding: .utf8)

@@ -34,7 +34,7 @@ import Testing
     #expect(!ranks.contains(where: Processes.isAlive))
   }
 
-  @Test(arguments: 0..<3) func aStoppedRankIsNamedAndTheJobEnds(stopped: Int) throws {
+  @Test("a stopped rank is named, and the job ends", arguments: 0..<3) func stopped(stopped: Int) throws {
     let (outcome, ranks) = try runThree(timeout: 3) { kill($0[stopped], SIGSTOP) }
     #expect(outcome.status == 76, "\(outcome.errors)")
     #expect(outcome.errorLines.count == 1, "\(outcome.errors)")
@@ -57,7 +57,7 @@ import Testing
     expectGone(ranks)
   }
 
-  @Test func aKilledRankEndsTheJobAtOnce() throws {
+  @Test("a killed rank ends the job at once") func killed() throws {
     // The watchdog has no part in it: it would take ten minutes.
     let (outcome, ranks) = try runThree(timeout: 600) { kill($0[1], SIGKILL) }
     #expect(outcome.status == 137, "\(outcome.errors)")
@@ -65,7 +65,7 @@ import Testing
   }
 
   /// A rank that gets a third of the time, in pieces of a second: the others wait for it, and nobody complains.
-  @Test func aSlowRankIsLetBe() throws {
+  @Test("a slow rank is waited for") func slow() throws {
     let (outcome, _) = try runThree(timeout: 6) { ranks in
       for _ in 0..<10 {
         kill(ranks[1], SIGSTOP)
@@ -81,7 +81,7 @@ import Testing
   }
 
   /// A job that is stopped as a whole for longer than the timeout goes on when it is let go on.
-  @Test func aJobThatWasStoppedAsAWholeGoesOn() throws {
+  @Test("a job that was stopped as a whole goes on") func wholeJob() throws {
     let (outcome, _) = try runThree(timeout: 3) { ranks in
       for rank in ranks { kill(rank, SIGSTOP) }
       usleep(6_000_000)
@@ -96,7 +96,8 @@ import Testing
 
 /// A disk that takes no more, played by a limit on the size of a file.
 @Suite struct FullDiskTests {
-  @Test(arguments: [nil, 2]) func aSaveThatFailsEndsTheRunAndLeavesEarlierCheckpoints(ranks: Int?) throws {
+  @Test("a save that fails ends the run, and earlier checkpoints are as they were", arguments: [nil, 2])
+  func failedSave(ranks: Int?) throws {
     let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     // Moments of 6 MB, beyond what a process may write in one file; MPI's shared memory takes 4.

@@ -4,7 +4,9 @@ import TestSupport
 import Testing
 
 @Suite struct TrainTests {
-  @Test(arguments: [nil, 2]) func aRunHasItsFilesAndTheNotebooksLines(ranks: Int?) throws {
+  @Test("a run has its files, and says the notebook's lines", arguments: [nil, 2]) func files(ranks: Int?)
+    throws
+  {
     let folder = TemporaryFolder()
     let outcome = try Program.run(try SmallCorpus.training(run: "\(folder.path)/run"), ranks: ranks)
     #expect(outcome.status == 0)
@@ -85,7 +87,9 @@ import Testing
     #expect(start["earlier_starts"]?.array?.last?["step"] == 0)
   }
 
-  @Test(arguments: [nil, 2]) func aRunWithoutANameGetsAFolderOfItsOwn(ranks: Int?) throws {
+  @Test("a run without a name gets a folder of its own", arguments: [nil, 2]) func nameless(ranks: Int?)
+    throws
+  {
     let folder = TemporaryFolder()
     var arguments = try SmallCorpus.training(run: "")
     let run = try #require(arguments.firstIndex(of: "--run"))
@@ -97,7 +101,7 @@ import Testing
     #expect(names.allSatisfy { $0.wholeMatch(of: /[0-9]{8}-[0-9]{6}(-2)?/) != nil })
   }
 
-  @Test(arguments: [nil, 2]) func aRunIsNotOverwritten(ranks: Int?) throws {
+  @Test("a run is not overwritten", arguments: [nil, 2]) func overwritten(ranks: Int?) throws {
     let folder = TemporaryFolder()
     try folder.write("train: {seed: 1}\n", to: "config.yaml")
     let outcome = try Program.run(try SmallCorpus.training(run: folder.path), ranks: ranks)
@@ -108,14 +112,16 @@ import Testing
     #expect(line.hasSuffix("; go on with it by --resume, begin anew with --overwrite, or give another --run"))
   }
 
-  @Test(arguments: [nil, 2]) func aRunDirectoryThatCannotBeWrittenIsNamed(ranks: Int?) throws {
+  @Test("a run directory that cannot be written is named", arguments: [nil, 2]) func unwritable(ranks: Int?)
+    throws
+  {
     let outcome = try Program.run(try SmallCorpus.training(run: "/proc/speakerid-run"), ranks: ranks)
     #expect(outcome.status == 74)
     #expect(outcome.errorLines.count == 1)
     #expect(outcome.errorLines.first?.hasPrefix("error: /proc/speakerid-run: ") == true)
   }
 
-  @Test func aDryRunWritesNothing() throws {
+  @Test("a dry run writes nothing") func dryRun() throws {
     let folder = TemporaryFolder()
     let outcome = try Program.run(
       try SmallCorpus.training(run: "\(folder.path)/run") + ["--dry-run"], in: folder.path)
@@ -123,7 +129,9 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
   }
 
-  @Test(arguments: [nil, 2]) func aDryRunDoesNotMakeTheBuiltInCorpus(ranks: Int?) throws {
+  @Test("a dry run does not make the built-in corpus", arguments: [nil, 2]) func dryRunOfNothing(ranks: Int?)
+    throws
+  {
     for command in [["train", "--dry-run"], ["--dry-run"]] {
       for cache in ["cache", "cache/that/is/not/there"] {
         let folder = TemporaryFolder()
@@ -140,8 +148,10 @@ import Testing
   }
 
   /// SIGTERM to the one process; SIGUSR1 to mpirun, which forwards it to the ranks.
-  @Test(arguments: [(nil, SIGTERM), (2, SIGUSR1)] as [(Int?, Int32)])
-  func aSignalSavesAndTheRunGoesOn(ranks: Int?, signal: Int32) throws {
+  @Test(
+    "a signal saves, and the run goes on from there",
+    arguments: [(nil, SIGTERM), (2, SIGUSR1)] as [(Int?, Int32)])
+  func stopped(ranks: Int?, signal: Int32) throws {
     let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     let arguments = try SmallCorpus.training(run: run, steps: 5_000)

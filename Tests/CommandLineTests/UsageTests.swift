@@ -43,7 +43,9 @@ import Testing
     (["convert", "a", "b.pt"], "a: expected a file name that ends in .safetensors, .pt, .pth or .ckpt"),
   ]
 
-  @Test(arguments: wrong.indices) func aWrongCommandLineIsOneLine(index: Int) throws {
+  @Test("a wrong command line is answered in one line", arguments: wrong.indices) func wrongLine(index: Int)
+    throws
+  {
     let (arguments, message) = Self.wrong[index]
     let outcome = try Program.run(arguments)
     #expect(outcome.status == 64)
@@ -51,14 +53,14 @@ import Testing
     #expect(outcome.output.isEmpty)
   }
 
-  @Test(arguments: [1, 2, 3]) func underMPIRankZeroAloneSpeaks(ranks: Int) throws {
+  @Test("under mpirun rank 0 alone speaks", arguments: [1, 2, 3]) func rankZero(ranks: Int) throws {
     let outcome = try Program.run(["evalute"], ranks: ranks)
     #expect(outcome.status == 64)
     #expect(outcome.errorLines == ["error: unknown command 'evalute': did you mean 'evaluate'?"])
     #expect(outcome.output.isEmpty)
   }
 
-  @Test func statusesTellWhatWentWrong() throws {
+  @Test("the status tells what went wrong") func statuses() throws {
     let folder = TemporaryFolder()
     let broken = try folder.write("this is no safetensors file", to: "broken.safetensors")
     let good = "\(folder.path)/good.safetensors"
@@ -70,7 +72,9 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/x.pt"))
   }
 
-  @Test(arguments: [nil, 2]) func weightsSurviveTheWayToPyTorchAndBack(ranks: Int?) throws {
+  @Test("weights survive the way to PyTorch's file and back", arguments: [nil, 2]) func conversion(
+    ranks: Int?
+  ) throws {
     let folder = TemporaryFolder()
     let names = ["a.safetensors", "b.ckpt", "c.safetensors"].map { "\(folder.path)/\($0)" }
     let weights = NamedTensors([
@@ -85,7 +89,7 @@ import Testing
     for name in weights.names { #expect(back[name] == weights[name]) }
   }
 
-  @Test func sharedWeightsGetTheirFurtherNamesInAPyTorchFile() throws {
+  @Test("shared weights get their further names in a PyTorch file") func sharedWeights() throws {
     let folder = TemporaryFolder()
     let stored = "\(folder.path)/once.safetensors", exported = "\(folder.path)/repeated.ckpt"
     let tensor = Tensor(float32: [1, 2], shape: [2])
@@ -97,7 +101,7 @@ import Testing
     #expect(weights.allSatisfy { $0.tensor == tensor })
   }
 
-  @Test(arguments: [nil, 2]) func recipesPrintsOneObject(ranks: Int?) throws {
+  @Test("recipes prints a table, or one JSON object", arguments: [nil, 2]) func recipes(ranks: Int?) throws {
     let outcome = try Program.run(["recipes", "--json"], ranks: ranks)
     #expect(outcome.status == 0)
     let json = try JSON.parse(Array(outcome.output.utf8), name: "recipes")
@@ -107,7 +111,7 @@ import Testing
     #expect(table.contains("003-sap-full64"))
   }
 
-  @Test(arguments: [nil, 2]) func helpAndVersionArePrintedOnce(ranks: Int?) throws {
+  @Test("help and version are printed once", arguments: [nil, 2]) func help(ranks: Int?) throws {
     let version = try Program.run(["--version"], ranks: ranks)
     #expect(version.status == 0)
     #expect(version.output.split(separator: "\n").count == 1)

@@ -9,7 +9,8 @@ import Testing
     ["evaluate", "--data", data] + (whole ? ["--whole"] : []) + (json ? ["--json"] : [])
   }
 
-  @Test(arguments: [false, true]) func theFiguresAreTheSameForAllAndTheRunsOwn(whole: Bool) throws {
+  @Test("the figures are the run's own, and the same whoever is asked", arguments: [false, true])
+  func figures(whole: Bool) throws {
     let run = try WholeWay.run.get()
     let forms = try WholeWay.forms
     let text = try WholeWay.output(arguments(data: forms[0], whole: whole) + ["--run", run])
@@ -38,7 +39,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [nil, 3]) func aPersonGetsTheSameFiguresInALine(ranks: Int?) throws {
+  @Test("a person gets the same figures in a line", arguments: [nil, 3]) func text(ranks: Int?) throws {
     let run = try WholeWay.run.get()
     for (whole, unit) in [(false, "segments of 32 frames"), (true, "whole utterances")] {
       let data = try SmallCorpus.path.get()
@@ -53,7 +54,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [nil, 3]) func aRunIsItsBestWeightsWithItsConfiguration(ranks: Int?) throws {
+  @Test("a run is its best weights with its configuration", arguments: [nil, 3]) func weights(ranks: Int?)
+    throws
+  {
     let run = try WholeWay.run.get()
     let best = "\(run)/best/model.safetensors"
     for whole in [false, true] {
@@ -96,7 +99,9 @@ import Testing
     #expect(try WholeWay.output(call, ranks: 3) == expected)
   }
 
-  @Test(arguments: [nil, 3]) func withoutBestWeightsItIsTheLastWholeCheckpoint(ranks: Int?) throws {
+  @Test("without best weights it is the last checkpoint that is whole", arguments: [nil, 3]) func noBest(
+    ranks: Int?
+  ) throws {
     let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     try FileManager.default.copyItem(atPath: try WholeWay.run.get(), toPath: run)

@@ -4,7 +4,7 @@ import Testing
 
 /// Commands that print a figure and need no run.
 @Suite("Baseline and plan") struct FiguresTests {
-  @Test func theBaselineIsTheSameForAll() throws {
+  @Test("the baseline is the same for every form of the data and number of ranks") func baseline() throws {
     let forms = try WholeWay.forms
     let result = try WholeWay.json(WholeWay.output(["baseline", "--data", forms[0], "--json"]))
     let accuracy = try #require(result["accuracy"]?.double)
@@ -30,7 +30,9 @@ import Testing
     "--set", "train.segment_length=32",
   ]
 
-  @Test(arguments: [nil, 2]) func aPlanHasPositiveFiguresForEveryNumberOfRanks(ranks: Int?) throws {
+  @Test("a plan has sensible figures for every number of ranks", arguments: [nil, 2]) func plan(ranks: Int?)
+    throws
+  {
     let plan = try WholeWay.json(WholeWay.output(Self.plan + ["--json"], ranks: ranks))
     #expect(plan["latency_us"]?.double == 5)
     #expect(plan["bandwidth_gbit_per_s"]?.double == 10)
@@ -60,7 +62,7 @@ import Testing
     #expect([1, 2, 4, 8].contains(last))
   }
 
-  @Test func aPlanForAPersonHasARowForEveryNumberOfRanks() throws {
+  @Test("a plan for a person has a row for every number of ranks") func planTable() throws {
     let text = try WholeWay.output(Self.plan)
     let rows = text.split(separator: "\n").compactMap { $0.wholeMatch(of: #/ +(\d+) +32 [ \d.%]+/#)?.1 }
     #expect(rows.compactMap { Int($0) } == [1, 2, 4, 8], "\(text)")

@@ -34,7 +34,7 @@ import Testing
     }
   }
 
-  @Test func theSubmissionIsTheLargestLogitOfEachUtterance() throws {
+  @Test("the submission is the speaker of the largest logit of each utterance") func submission() throws {
     let data = try SmallCorpus.path.get()
     let answer = try Answer(["--run", try WholeWay.run.get()], data: data)
     let rows = try answer.rows()
@@ -57,7 +57,7 @@ import Testing
     #expect(Set(rows).count == rows.count)
   }
 
-  @Test func theBytesAreTheSameForAll() throws {
+  @Test("the bytes are the same for every form of the data and number of ranks") func bytes() throws {
     let run = try WholeWay.run.get()
     let forms = try WholeWay.forms
     let expected = try Answer(["--run", run], data: forms[0])
@@ -69,7 +69,8 @@ import Testing
     }
   }
 
-  @Test(arguments: [nil, 3]) func aRunIsItsBestWeightsWithItsConfiguration(ranks: Int?) throws {
+  @Test("a run is its best weights with its configuration, from either kind of file", arguments: [nil, 3])
+  func weights(ranks: Int?) throws {
     let run = try WholeWay.run.get(), data = try SmallCorpus.path.get()
     let folder = TemporaryFolder()
     let best = "\(run)/best/model.safetensors", torch = "\(folder.path)/best.ckpt"
@@ -84,7 +85,7 @@ import Testing
     #expect(try Answer(WholeWay.weights(other, of: run), data: data, ranks: ranks).logits != expected.logits)
   }
 
-  @Test(arguments: [nil, 2]) func withoutTestUtterancesItSaysSo(ranks: Int?) throws {
+  @Test("without test utterances it says so", arguments: [nil, 2]) func noTests(ranks: Int?) throws {
     let folder = TemporaryFolder()
     let data = "\(folder.path)/data"
     try FileManager.default.copyItem(atPath: try SmallCorpus.path.get(), toPath: data)

@@ -5,7 +5,9 @@ import Testing
 
 /// From the homework's folder to a run: the same files whoever does it, and from the packed folder too.
 @Suite("Pack and train") struct PackAndTrainTests {
-  @Test(arguments: [1, 2, 3]) func packingWritesTheSameFilesOnAnyNumberOfRanks(ranks: Int) throws {
+  @Test("packing writes the same files on any number of ranks", arguments: [1, 2, 3]) func packing(ranks: Int)
+    throws
+  {
     let folder = TemporaryFolder()
     let outcome = try Program.run(WholeWay.packing(to: "\(folder.path)/packed"), ranks: ranks)
     #expect(outcome.status == 0, "\(outcome.errors)")
@@ -14,7 +16,9 @@ import Testing
     #expect(try files(below: "\(folder.path)/packed") == expected)
   }
 
-  @Test(arguments: [nil, 2, 3]) func aRunOnThePackedCorpusIsTheSame(ranks: Int?) throws {
+  @Test("a run on the packed corpus is the same, to the bit", arguments: [nil, 2, 3]) func packedRun(
+    ranks: Int?
+  ) throws {
     let folder = TemporaryFolder()
     let run = "\(folder.path)/run"
     let outcome = try Program.run(
@@ -32,7 +36,9 @@ import Testing
 
 /// A run goes on where the weights of another were.
 @Suite("Starting from given weights") struct StartingWeightsTests {
-  @Test func itBeginsWithThemAndHasTheSameBitsOnOneRankAndOnTwo() throws {
+  @Test("a run begins with the given weights, and has the same bits on one rank and on two") func given()
+    throws
+  {
     let folder = TemporaryFolder()
     let given = try WholeWay.run.get() + "/best/model.safetensors"
     let torch = "\(folder.path)/best.ckpt"
