@@ -25,7 +25,7 @@ import Training
 
   private func isClose(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-9 * max(abs(a), abs(b)) }
 
-  @Test func aRankAloneOnlyComputes() {
+  @Test("a rank alone only computes, in as many waves as its threads need") func alone() {
     let alone = predict(1)
     #expect(isClose(alone.stepSeconds, 0.080))
     #expect(abs(alone.waitSeconds) < 1e-12 && alone.wireSeconds == 0 && alone.sentBytes == 0)
@@ -33,12 +33,12 @@ import Training
       isClose(predict(1, threads: 3).stepSeconds, 0.030), "eight slices on three threads are three waves")
   }
 
-  @Test(arguments: [1, 2, 4, 8]) func withoutCostsOfTheLinkRanksDivideTheWork(ranks: Int) {
+  @Test("where a link costs nothing ranks divide the work", arguments: [1, 2, 4, 8]) func noLink(ranks: Int) {
     #expect(isClose(predict(ranks, Self.noLink).stepSeconds, 0.080 / Double(ranks)))
   }
 
   /// What the loss and the first bucket need goes by while the second is computed.
-  @Test func twoRanksByHand() {
+  @Test("two ranks take what a calculation by hand gives") func twoRanksByHand() {
     // A rank sends half of each bucket, 0.8 and 1.2 MB, at 125 MB/s; an exchange costs 51 µs more. The last slice
     // begins at 30 ms; its loss, 33 ms, is long known when the first bucket, 37 ms, has gone.
     let exchange = 51e-6, byte = 1 / 125e6
@@ -50,7 +50,7 @@ import Training
   }
 
   /// With short buckets the gather of the first has gone before the second is final.
-  @Test func gathersHideToo() {
+  @Test("with short buckets the gather of the first hides as well") func gathersHideToo() {
     let link = LinkModel(latency: 0, perMessage: 0, bandwidth: 2e9)
     // 0.4 ms for the first bucket, 0.4 for its gather; 0.6 and 0.6 for the second, after the pass.
     #expect(isClose(predict(2, link).stepSeconds, 0.040 + 2 * 1.2e6 / 2e9))
@@ -60,7 +60,7 @@ import Training
   }
 
   /// An update in the middle of the pass makes it longer, wherever it falls.
-  @Test func updatesTakeTheirTime() {
+  @Test("an update in the middle of the pass makes it longer") func updates() {
     let profile = StepProfile(
       passSeconds: 0.010, lossSeconds: 0.003, bucketSeconds: [0.007, 0.010], buckets: [400_000, 600_000],
       optimizerSeconds: 4e-9, additionSeconds: 0, parameters: 1_000_000)
@@ -71,7 +71,7 @@ import Training
   }
 
   /// What a rank's own step takes beats what a slice alone does.
-  @Test func aMeasuredPassCounts() {
+  @Test("what a rank's own step took beats what a slice alone does") func measured() {
     let slower = StepPrediction(
       Self.profile, passSeconds: 0.012, link: Self.noLink, ranks: 2, threads: 1, shape: Self.shape,
       overlap: true)
@@ -83,29 +83,33 @@ import Training
     #expect(isClose(profile.passSeconds(ofStep: 0.053, slices: 4), 0.012))
   }
 
-  @Test(arguments: [2, 4, 8, 16, 64]) func overlapOnlyHelps(ranks: Int) {
+  @Test("overlap makes a step shorter, and computes no less", arguments: [2, 4, 8, 16, 64]) func overlap(
+    ranks: Int
+  ) {
     #expect(predict(ranks).stepSeconds < predict(ranks, overlap: false).stepSeconds)
     #expect(predict(ranks).computeSeconds == predict(ranks, overlap: false).computeSeconds)
   }
 
   /// (R − 1)/R · 8 bytes a float, (R − 1)/R · 6 with bfloat16, whatever the number of ranks.
-  @Test(arguments: [2, 4, 8, 16]) func aRankSendsItsGradientOnce(ranks: Int) {
+  @Test(
+    "a rank sends its share of the gradient once, whatever the number of ranks", arguments: [2, 4, 8, 16])
+  func sent(ranks: Int) {
     let share = Double(ranks - 1) / Double(ranks)
     #expect(isClose(predict(ranks).sentBytes, share * 8e6))
     #expect(isClose(predict(ranks, gradientBytes: 2).sentBytes, share * 6e6))
   }
 
   /// Three of eight shards are not one node of the tree, so more than the gradient crosses.
-  @Test func aRankWhoseShardsAreNoNodeSendsMore() {
+  @Test("a rank whose shards are no node of the tree sends more") func unevenShards() {
     #expect(predict(3).sentBytes > 2.0 / 3 * 8e6 * 1.2)
   }
 
-  @Test func beyondTheShardsTheBatchGrows() {
+  @Test("beyond the shards there are, the batch grows with the ranks") func batch() {
     #expect(predict(8).batchSize == 32 && predict(16).batchSize == 64 && predict(1_024).batchSize == 4_096)
     #expect(isClose(predict(1_024).computeSeconds, 0.010))
   }
 
-  @Test func batchNormWaitsInEverySum() {
+  @Test("BatchNorm waits in each of its sums") func batchNorm() {
     let sums = [160, 320, 160]
     let normalized = StepProfile(
       passSeconds: 0.010, lossSeconds: 0.003, bucketSeconds: [0.010], buckets: [1_000_000], batchSums: sums,
@@ -122,7 +126,7 @@ import Training
   }
 
   /// Four ranks on two cores: each takes twice as long, with its messages too.
-  @Test func sharedCoresShareTheirTime() {
+  @Test("ranks that share a core take as many times longer, their messages too") func sharedCores() {
     #expect(isClose(predict(4, Self.noLink, cores: 2).stepSeconds, predict(2, Self.noLink).stepSeconds))
     #expect(predict(2, cores: 2).stepSeconds == predict(2).stepSeconds)
     let shared = Self.gigabit.shared(by: 2)

@@ -46,7 +46,7 @@ import Training
     return try JSON.parse(Array(output.utf8), name: "bench")
   }
 
-  @Test(arguments: [1, 2]) func aStepIsMeasuredAndItsPhasesAddUp(ranks: Int) throws {
+  @Test("a step is measured, and its phases add up to it", arguments: [1, 2]) func step(ranks: Int) throws {
     let result = try result(job(.step), ranks: ranks)
     let rate = try #require(result["steps_per_s"]?.double)
     #expect(result["recipe"]?.string == "003-sample")
@@ -77,7 +77,7 @@ import Training
     #expect(try #require(phases["idle"]?.double) > -0.01 / rate)
   }
 
-  @Test func aBatchNormThatWaitsIsNotCountedAsWork() throws {
+  @Test("a BatchNorm that waits for other slices is not counted as work") func batchNorm() throws {
     var job = job(.step)
     job.overrides += ["model.head=bn_linear", "model.encoder.kind=conformer", "model.encoder.kernel=5"]
     let phases = try #require(try result(job)["phases"]?.object)
@@ -86,7 +86,7 @@ import Training
     #expect(try #require(phases["idle"]?.double) > -0.01 * sum)
   }
 
-  @Test func aTraceHoldsTheEventsOfAllRanks() throws {
+  @Test("a trace holds the events of every rank and thread, by name") func trace() throws {
     let folder = TemporaryFolder()
     var job = job(.step)
     job.trace = "\(folder.path)/trace.json"
@@ -106,7 +106,9 @@ import Training
     }
   }
 
-  @Test(arguments: [BenchJob.Subject.validate, .infer, .data]) func aRateIsMeasured(subject: BenchJob.Subject)
+  @Test(
+    "validation, inference and reading have a rate", arguments: [BenchJob.Subject.validate, .infer, .data])
+  func rates(subject: BenchJob.Subject)
     throws
   {
     let result = try result(job(subject), ranks: 2)
@@ -115,7 +117,7 @@ import Training
     #expect(result["ranks"]?.int == 2)
   }
 
-  @Test func theReductionsAreMeasured() throws {
+  @Test("both reductions are measured, at every size") func reductions() throws {
     let sizes = try #require(try result(job(.allreduce), ranks: 2)["sizes"]?.array)
     #expect(sizes.count == 5)
     for size in sizes {
@@ -124,7 +126,7 @@ import Training
     }
   }
 
-  @Test func optionsThatMakeNoSenseAreRefused() {
+  @Test("options that make no sense together are refused") func senseless() {
     var timeline = job(.infer)
     timeline.trace = "/tmp/trace.json"
     var never = job(.step)

@@ -9,7 +9,7 @@ import Training
 @Suite struct ConfigurationTests {
   // MARK: Round trips
 
-  @Test func everyKeyIsWrittenAndReadBack() throws {
+  @Test("every key is written and read back, with comments and without") func roundTrip() throws {
     var random = SeededGenerator(seed: 87)
     for _ in 0..<2_000 {
       let configuration = Configuration.random(using: &random)
@@ -33,7 +33,7 @@ import Training
     #expect(json["train"]?["reduction"] == .string("ordered"))
   }
 
-  @Test func everyKeyCanBeSetOnTheCommandLine() throws {
+  @Test("every key can be set on the command line") func overrides() throws {
     var random = SeededGenerator(seed: 3)
     for _ in 0..<500 {
       let configuration = Configuration.random(using: &random)
@@ -42,7 +42,7 @@ import Training
     }
   }
 
-  @Test func theDefaultsAreTheHomeworks() throws {
+  @Test("the defaults are the homework's, whatever an empty file looks like") func defaults() throws {
     let defaults = try Configuration.load(file: nil)
     #expect(defaults == Configuration())
     #expect(defaults.train.totalSteps == 70_000)
@@ -51,7 +51,7 @@ import Training
     #expect(try Configuration.parse(yaml: Configuration.documentation) == defaults)
   }
 
-  @Test func theCommandLineBeatsTheFileWhichBeatsTheDefaults() throws {
+  @Test("the command line beats the file, which beats the defaults") func precedence() throws {
     let folder = TemporaryFolder()
     let file = try folder.write("train: {total_steps: 500, warmup_steps: 7}\n", to: "mine.yaml")
     let read = try Configuration.load(
@@ -61,7 +61,7 @@ import Training
     #expect(read.train.batchSize == 32)
   }
 
-  @Test func theBuiltInRecipeIsValid() throws {
+  @Test("the built-in recipe is valid, and there is nothing to remark about it") func builtIn() throws {
     let recipe = Configuration.builtIn
     #expect(try Configuration.parse(yaml: recipe.yaml()) == recipe)
     #expect(recipe.remarks.isEmpty)
@@ -143,16 +143,19 @@ import Training
     ),
   ]
 
-  @Test(arguments: badFiles) func aBadFileIsNamed(file: (yaml: String, message: String)) {
+  @Test("a mistake in a file is named with its line and what would be right", arguments: badFiles)
+  func badFile(file: (yaml: String, message: String)) {
     #expect(throws: Failure(.usage, file.message)) {
       try Configuration.parse(yaml: file.yaml, name: "c.yaml")
     }
   }
 
-  @Test(arguments: [
-    "train: {seed: 1, seed: 2}\n", "train: {seed: 1\n", "a: 'b\n", "\t- x\n", "a: b: c\n", "*x\n",
-  ])
-  func badYAMLIsOneLine(yaml: String) {
+  @Test(
+    "YAML that cannot be read is told in one line",
+    arguments: [
+      "train: {seed: 1, seed: 2}\n", "train: {seed: 1\n", "a: 'b\n", "\t- x\n", "a: b: c\n", "*x\n",
+    ])
+  func badYAML(yaml: String) {
     do {
       _ = try Configuration.parse(yaml: yaml, name: "c.yaml")
       Issue.record("\(yaml) was read")
@@ -212,19 +215,20 @@ import Training
     ),
   ]
 
-  @Test(arguments: badOverrides) func aBadOverrideIsNamed(bad: (override: String, message: String)) {
+  @Test("a mistake on the command line is named with what would be right", arguments: badOverrides)
+  func badOverride(bad: (override: String, message: String)) {
     #expect(throws: Failure(.usage, bad.message)) {
       try Configuration.load(file: nil, overrides: [bad.override])
     }
   }
 
-  @Test func aMissingFileIsMissingInput() {
+  @Test("a file that is not there is missing input") func missingFile() {
     #expect(throws: Failure(.missingInput, "no/such.yaml: there is no such configuration file")) {
       try Configuration.load(file: "no/such.yaml")
     }
   }
 
-  @Test func noYAMLCrashes() {
+  @Test("a file changed at random is read, or refused in a line") func fuzz() {
     var random = SeededGenerator(seed: 11)
     let alphabet = Array("train: model\n  {}[],'\"#&*!|>-0123e.~\tsd_shards:batch_size")
     let sample = Array(Configuration().yaml())
@@ -248,7 +252,7 @@ import Training
 
   // MARK: Ranks, remarks and resuming
 
-  @Test func everyProcessNeedsAShard() throws {
+  @Test("every process needs a shard, and the message says which numbers would do") func shards() throws {
     let configuration = Configuration()
     for ranks in 1...8 { try configuration.check(ranks: ranks) }
     let tooFew = Failure(
@@ -263,13 +267,13 @@ import Training
     #expect(throws: tooMany) { try configuration.check(ranks: 33) }
   }
 
-  @Test func aShortRunWithALongWarmUpIsAllowedWithARemark() throws {
+  @Test("a warm-up longer than the run is allowed, and remarked") func remark() throws {
     let short = try Configuration.load(file: nil, overrides: ["train.total_steps=50"])
     #expect(short.remarks.count == 1)
     #expect(short.remarks[0].contains("never reaches 0.001"))
   }
 
-  @Test func aResumedRunKeepsWhatItsBitsDependOn() throws {
+  @Test("a resumed run may become longer, but keeps what its bits depend on") func resumed() throws {
     let started = Configuration()
     var longer = started
     longer.train.totalSteps = 80_000

@@ -27,7 +27,7 @@ final class RecordedConsole {
 }
 
 @Suite struct ConsoleTests {
-  @Test func aFileGetsPlainLines() {
+  @Test("a file gets plain lines, one for a finished bar") func plainLines() {
     let recorded = RecordedConsole()
     let console = recorded.console!
     console.info("Finish loading data!")
@@ -51,7 +51,7 @@ final class RecordedConsole {
     #expect(recorded.errors.isEmpty)
   }
 
-  @Test func aSlowRunShowsThatItIsAlive() {
+  @Test("a slow run writes a line every half minute") func slowRun() {
     let recorded = RecordedConsole()
     let bar = recorded.console.progress("Train", unit: "step", total: 100)
     for step in 1...100 {
@@ -69,7 +69,7 @@ final class RecordedConsole {
         """)
   }
 
-  @Test func theRateIsTqdmsMovingAverage() {
+  @Test("the rate is tqdm's moving average") func rate() {
     let recorded = RecordedConsole()
     let bar = recorded.console.progress("Train", unit: "step", total: 1_000)
     // tqdm: EMA of units and of seconds with smoothing 0.3; 300 in 30 s, then 30 in 30 s.
@@ -82,7 +82,7 @@ final class RecordedConsole {
     #expect(lines[1] == "Train:  33% 330/1000 [01:00<02:22,  4.71 step/s]")
   }
 
-  @Test func jsonKeepsStandardOutputClean() throws {
+  @Test("with --json nothing but the result is on standard output") func json() throws {
     let recorded = RecordedConsole(json: true)
     recorded.console.info("Finish loading data!")
     recorded.console.progress("Valid", unit: "uttr", total: 3).finish()
@@ -93,7 +93,7 @@ final class RecordedConsole {
     #expect(recorded.errors.hasSuffix("warning: two lines\n"))
   }
 
-  @Test func otherRanksAreSilent() throws {
+  @Test("ranks other than 0 say and write nothing") func otherRanks() throws {
     let recorded = RecordedConsole(talks: false)
     recorded.console.info("x")
     recorded.console.warning("x")

@@ -104,7 +104,7 @@ import Training
     ),
   ]
 
-  @Test(arguments: cases) func saysWhatTqdmSays(example: Case) {
+  @Test("a line is what tqdm says, to the character", arguments: cases) func tqdm(example: Case) {
     let line = ProgressLine(example.label, unit: example.unit, total: example.total)
     let text = line.text(
       done: example.done, elapsed: example.elapsed, rate: example.rate, values: example.values)
@@ -181,13 +181,15 @@ import Training
     (1000000, "1e+6"), (1234567, "1234567"), (12345678, "1.23e+7"), (100000000, "1e+8"),
   ]
 
-  @Test(arguments: counts) func shortensCountsAsTqdmDoes(count: Int, text: String) {
+  @Test("large counts are shortened as tqdm does", arguments: counts) func shortCounts(
+    count: Int, text: String
+  ) {
     let line = ProgressLine("S", unit: "step", total: 2).text(
       done: 1, elapsed: 1, values: ["step": .count(count)])
     #expect(line == "S:  50% 1/2 [00:01<00:01,  1.00 step/s, step=\(text)]")
   }
 
-  @Test func aLossThatIsNotANumberIsSaid() {
+  @Test("a loss that is not a number is said") func notANumber() {
     let line = ProgressLine("Train", unit: "step", total: 10).text(
       done: 10, elapsed: 1, values: ["loss": .fixed(.nan, digits: 2)])
     #expect(line == "Train: 100% 10/10 [00:01<00:00, 10.00 step/s, loss=nan]")

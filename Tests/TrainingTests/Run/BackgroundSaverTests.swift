@@ -18,7 +18,7 @@ import Training
       progress: RunProgress(step: step, configuration: Configuration()), model: tensors, optimizer: tensors)
   }
 
-  @Test func aSaveGoesOnWhileItsCallerDoes() throws {
+  @Test("a save goes on while its caller does") func beside() throws {
     let written = Atomic(false)
     let mayWrite = DispatchSemaphore(value: 0)
     saver.save(step: 1) {
@@ -34,7 +34,7 @@ import Training
     #expect(isThere)
   }
 
-  @Test func aLaterStepsSaveWaitsForTheEarlierAndAllAreDoneInOrder() throws {
+  @Test("a later step's save waits for the earlier one, and all are done in order") func order() throws {
     let running = Atomic(0)
     let order = Mutex<[Int]>([])
     for step in 0..<200 {
@@ -53,7 +53,7 @@ import Training
     #expect(order.withLock { $0 } == Array(0..<400))
   }
 
-  @Test func aSaveInFlightIsWholeAfterAStop() throws {
+  @Test("a save on its way is whole after the run has stopped") func stop() throws {
     let store = CheckpointStore(run: folder.path, keep: 2)
     let pieces = Atomic(0)
     for step in [10, 20, 30] {
@@ -69,7 +69,7 @@ import Training
     #expect(pieces.load(ordering: .relaxed) >= 6)
   }
 
-  @Test func afterAFailureNothingMoreIsWritten() throws {
+  @Test("after a failure nothing more is written, and it is told every time") func failed() throws {
     let store = CheckpointStore(run: folder.path, keep: 3)
     let (first, third) = (checkpoint(10), checkpoint(30))
     saver.save(step: 10) { try store.save(first) }

@@ -35,7 +35,7 @@ import Training
 
   func file(_ step: Int, _ name: String) -> String { "\(store.path(step: step))/\(name)" }
 
-  @Test func whatIsSavedIsRead() throws {
+  @Test("what is saved is read, to the last bit") func roundTrip() throws {
     var warnings: [String] = []
     #expect(try latest(&warnings) == nil)
     for step in [0, 10, 123_456_789] {
@@ -48,13 +48,13 @@ import Training
     #expect(folder.contents.contains("checkpoints/step-123456789/state.json"))
   }
 
-  @Test func theLastThreeAreKept() throws {
+  @Test("the last checkpoints are kept, as many as was asked") func kept() throws {
     for step in stride(from: 100, through: 1_000, by: 100) { try store.save(checkpoint(step)) }
     #expect(store.steps == [800, 900, 1_000])
     #expect(!folder.contents.contains { $0.contains("/.") })
   }
 
-  @Test func savingAStepAgainReplacesIt() throws {
+  @Test("saving a step again replaces it") func again() throws {
     try store.save(checkpoint(10))
     var changed = checkpoint(10)
     changed.progress.kernels = ["Zen"]
@@ -63,7 +63,7 @@ import Training
     #expect(store.steps == [10])
   }
 
-  @Test func aRunThatFellBackForgetsWhatLayAhead() throws {
+  @Test("a run that fell back forgets what lay ahead of it") func fallenBack() throws {
     for step in [10, 20, 30] { try store.save(checkpoint(step)) }
     try store.save(checkpoint(15))
     #expect(store.steps == [10, 15])
@@ -93,7 +93,8 @@ import Training
     Data(String(decoding: data, as: UTF8.self).replacingOccurrences(of: old, with: new).utf8)
   }
 
-  @Test(arguments: damages.indices) func aDamagedCheckpointIsPassedOver(index: Int) throws {
+  @Test("a damaged checkpoint is passed over, and what is wrong with it is said", arguments: damages.indices)
+  func damaged(index: Int) throws {
     let (name, message, damage) = Self.damages[index]
     for step in [10, 20, 30] { try store.save(checkpoint(step)) }
     let path = file(30, name)
@@ -109,7 +110,7 @@ import Training
     #expect(warnings[1].contains("step-00000020"))
   }
 
-  @Test func noByteCanChangeUnnoticed() throws {
+  @Test("no byte of a checkpoint can change unnoticed") func anyByte() throws {
     try store.save(checkpoint(10))
     var random = SeededGenerator(seed: 5)
     for name in ["model.safetensors", "optimizer.safetensors"] {
@@ -127,7 +128,7 @@ import Training
     #expect(try store.read(step: 10) == checkpoint(10))
   }
 
-  @Test func whenAllAreDamagedTheRunDoesNotSilentlyStartAnew() throws {
+  @Test("when all checkpoints are damaged the run does not silently start anew") func allDamaged() throws {
     for step in [10, 20] {
       try store.save(checkpoint(step))
       try FileManager.default.removeItem(atPath: file(step, "state.json"))
@@ -137,7 +138,7 @@ import Training
     #expect(warnings.count == 2)
   }
 
-  @Test func leftoversOfAKillAreCleanedAndNeverRead() throws {
+  @Test("what a kill left half written is never read, and cleaned away") func leftovers() throws {
     try store.save(checkpoint(10))
     try folder.write("half a file", to: "checkpoints/.step-00000020.tmp-4711/model.safetensors")
     try folder.write("half gone", to: "checkpoints/.step-00000005.gone-4711/state.json")
@@ -150,7 +151,7 @@ import Training
     #expect(warnings.isEmpty)
   }
 
-  @Test func aCheckpointMovedAsideByAKilledWriterIsPutBack() throws {
+  @Test("a checkpoint that a killed writer moved aside is put back") func aside() throws {
     try store.save(checkpoint(10))
     let aside = "\(folder.path)/checkpoints/.step-00000010.old-4711"
     try FileManager.default.moveItem(atPath: store.path(step: 10), toPath: aside)
@@ -163,7 +164,9 @@ import Training
     #expect(!FileManager.default.fileExists(atPath: aside))
   }
 
-  @Test func aCheckpointThatCannotBeWrittenLeavesNothing() throws {
+  @Test("a checkpoint that cannot be written leaves nothing, and the others as they were") func unwritable()
+    throws
+  {
     try store.save(checkpoint(10))
     let unwritable = CheckpointStore(run: "/proc/self", keep: 3)
     #expect(throws: Failure.self) { try unwritable.save(checkpoint(20)) }
@@ -237,7 +240,7 @@ import Training
     #expect(BestResult(accuracy: 0.5, loss: 7, step: 20).isBetter(than: earlier))
   }
 
-  @Test func theBestWeightsAreACopyOfTheirOwn() throws {
+  @Test("the best weights are a copy of their own, with their step and accuracy") func best() throws {
     let run = try RunDirectory.begin(at: "\(folder.path)/run").directory
     #expect(try BestWeights.load(run: run) == nil)
     try BestWeights.save(checkpoint(10).model, BestResult(accuracy: 0.1, loss: 2, step: 10), run: run)

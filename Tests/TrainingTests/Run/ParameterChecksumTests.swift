@@ -11,7 +11,7 @@ import Training
 @Suite struct ParameterChecksumTests {
   // MARK: The checksum
 
-  @Test func anyChangedBitChangesIt() {
+  @Test("any changed bit changes the checksum") func anyBit() {
     var random = SeededGenerator(seed: 21)
     for count in Array(0...70) + [127, 128, 129, 1_000] {
       var bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
@@ -26,7 +26,7 @@ import Training
   }
 
   /// Signs are the highest bits of words, where FNV alone lets two changes cancel.
-  @Test func twoChangedSignsDoNotCancel() {
+  @Test("two changed signs do not cancel each other") func twoSigns() {
     var values = (0..<256).map(Float.init)
     let sum = values.withUnsafeBytes { ParameterChecksum.of($0) }
     for first in stride(from: 1, to: 256, by: 2) {
@@ -40,7 +40,7 @@ import Training
     }
   }
 
-  @Test func zerosMovedAndLengthsCount() {
+  @Test("the number of zeros counts, and where a value stands among them") func zeros() {
     let sums = (0..<200).map { count in
       [UInt8](repeating: 0, count: count).withUnsafeBytes { ParameterChecksum.of($0) }
     }
@@ -53,7 +53,7 @@ import Training
     #expect(Set(shifted).count == shifted.count)
   }
 
-  @Test func theMajorityIsRight() {
+  @Test("the majority is right, and of two equal parts the one with rank 0") func majority() {
     #expect(ParameterChecksum.dissenters([5]) == [])
     #expect(ParameterChecksum.dissenters([5, 5, 5]) == [])
     #expect(ParameterChecksum.dissenters([5, 6, 6]) == [0])
@@ -90,9 +90,10 @@ import Training
     }
   }
 
-  @Test func ranksThatTrainTogetherStayTheSame() throws { try compare { _, _ in } }
+  @Test("ranks that train together stay the same") func same() throws { try compare { _, _ in } }
 
-  @Test(arguments: 0..<3) func theRankThatDiffersIsNamedOnAll(_ odd: Int) throws {
+  @Test("a rank that differs by one bit is named on all ranks", arguments: 0..<3) func odd(_ odd: Int) throws
+  {
     let failure = try #require(throws: Failure.self) {
       // The lowest bit of one parameter.
       try compare { rank, state in
@@ -105,7 +106,8 @@ import Training
         "step 2: the parameters of rank \(odd) on \(SoloGroup().hostName) differ from the others'"))
   }
 
-  @Test(arguments: 0..<3) func aLossThatIsNotANumberOnOneRankIsNamedOnAll(_ rank: Int) throws {
+  @Test("a loss that is not a number on one rank is named on all, and no parameter changes", arguments: 0..<3)
+  func notANumber(_ rank: Int) throws {
     KernelSet.start()
     // 4 shards on 3 ranks; the first shard of each rank.
     let run = ShardOwnership(shards: 4, ranks: 3).shards(of: rank)

@@ -126,7 +126,7 @@ import Training
     }
   }
 
-  @Test func whatIsNoRunIsMissingInput() throws {
+  @Test("a folder that is not there, or holds no run, is missing input") func noRun() throws {
     #expect(kind { _ = try RunDirectory.open("\(folder.path)/none") } == .missingInput)
     #expect(kind { _ = try RunDirectory.open(folder.path) } == .missingInput)
     try folder.write("", to: "file")
@@ -135,14 +135,14 @@ import Training
     #expect(kind { _ = try RunDirectory.begin(at: "") } == .usage)
   }
 
-  @Test func aPlaceThatCannotBeWrittenIsNamed() throws {
+  @Test("a place that cannot be written is an error of the disk") func unwritable() throws {
     try folder.write("", to: "file")
     #expect(kind { _ = try RunDirectory.begin(at: "\(folder.path)/file") } == .inputOutput)
     #expect(kind { _ = try RunDirectory.begin(at: "\(folder.path)/file/run") } == .inputOutput)
     #expect(kind { _ = try RunDirectory.begin(at: "/proc/run") } == .inputOutput)
   }
 
-  @Test func oneProcessWritesAtATime() throws {
+  @Test("one process writes into a run at a time") func locked() throws {
     let path = "\(folder.path)/run"
     let held = try RunDirectory.begin(at: path)
     let run = held.directory
@@ -168,7 +168,7 @@ import Training
       stepsPerSecond: split == .train ? 43.5 : nil)
   }
 
-  @Test func aLineHasItsKeysInOrder() {
+  @Test("a line of metrics has its keys in their order, and further ones after them") func keys() {
     var line = metrics(10)
     line.more["seconds"] = 1.5
     #expect(
@@ -178,7 +178,7 @@ import Training
         """)
   }
 
-  @Test func aResumedRunHasTheLinesOfAnUndisturbedOne() throws {
+  @Test("a resumed run has the lines of one never disturbed") func resumed() throws {
     let path = "\(folder.path)/undisturbed.jsonl"
     let undisturbed = try MetricsLog(path: path)
     for step in 1...40 { try undisturbed.append(metrics(step)) }
@@ -201,7 +201,7 @@ import Training
     }
   }
 
-  @Test func linesAreThereAtOnce() throws {
+  @Test("a line is in the file as soon as it is written") func atOnce() throws {
     let log = try MetricsLog(path: "\(folder.path)/m.jsonl")
     try log.append(metrics(1))
     #expect(folder.text("m.jsonl")?.hasSuffix("}\n") == true)

@@ -19,7 +19,8 @@ import Training
     try run?.checkpoints.save(checkpoint)
   }
 
-  @Test(arguments: [1, 2, 4]) func everyRankHasTheSameConfigurationAndRankZeroTheFiles(ranks: Int) throws {
+  @Test("every rank has the same configuration, and rank 0 alone the files", arguments: [1, 2, 4])
+  func allRanks(ranks: Int) throws {
     var job = TrainJob()
     job.runDirectory = run
     job.overrides = ["train.total_steps=500"]
@@ -37,7 +38,7 @@ import Training
     #expect(try RunDirectory.open(run).configuration() == expected)
   }
 
-  @Test func dataOrAFileTakeThePlaceOfTheBuiltInRecipe() throws {
+  @Test("data or a configuration file take the place of the built-in recipe") func sources() throws {
     let console = Console(talks: false)
     var job = TrainJob()
     #expect(try job.resolveStart(SoloGroup(), console: console).configuration == .builtIn)
@@ -50,7 +51,7 @@ import Training
     #expect(read.model.encoder.layers == 2)
   }
 
-  @Test func tooManyRanksAreToldOnAll() throws {
+  @Test("too many ranks are told on all of them") func tooManyRanks() throws {
     let job = TrainJob()
     let refused = failure {
       _ = try ThreadGroup.run(size: 9) { try job.resolveStart($0, console: Console(talks: false)) }
@@ -59,8 +60,10 @@ import Training
     #expect(refused?.message.contains("8 is too few for 9 processes") == true)
   }
 
-  @Test(arguments: [("bn_linear", 128, true), ("linear", 1, false), ("linear", 128, false)])
-  func aBatchOfOneHasNoStatistics(head: String, frames: Int, isRefused: Bool) {
+  @Test(
+    "a batch of one is refused where BatchNorm has one row, and nowhere else",
+    arguments: [("bn_linear", 128, true), ("linear", 1, false), ("linear", 128, false)])
+  func batchOfOne(head: String, frames: Int, isRefused: Bool) {
     var job = TrainJob()
     job.overrides = [
       "train.batch_size=1", "train.shards=1", "model.head=\(head)", "train.segment_length=\(frames)",
@@ -69,7 +72,8 @@ import Training
     #expect((refused?.kind == .usage) == isRefused)
   }
 
-  @Test func aRunIsResumedFromItsLatestCheckpoint() throws {
+  @Test("a run goes on from its latest checkpoint, on its own data, with the keys that may change")
+  func resumed() throws {
     let console = Console(talks: false)
     var job = TrainJob()
     job.runDirectory = run

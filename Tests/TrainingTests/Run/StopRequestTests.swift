@@ -4,15 +4,15 @@ import Training
 
 /// Each in a process of its own: a request to stop is the whole process's, and other tests train here.
 @Suite struct StopRequestTests {
-  @Test func sigterm() async {
+  @Test("SIGTERM asks for a stop, by its name") func sigterm() async {
     await #expect(processExitsWith: .success) { expectRequest(by: SIGTERM, "SIGTERM") }
   }
 
-  @Test func sigusr1() async {
+  @Test("SIGUSR1 asks for a stop, by its name") func sigusr1() async {
     await #expect(processExitsWith: .success) { expectRequest(by: SIGUSR1, "SIGUSR1") }
   }
 
-  @Test func sigint() async {
+  @Test("SIGINT asks for a stop, by its name") func sigint() async {
     await #expect(processExitsWith: .success) { expectRequest(by: SIGINT, "SIGINT") }
   }
 
@@ -38,7 +38,7 @@ import Training
     }
   }
 
-  @Test func aSecondSigintEndsTheProcess() async {
+  @Test("a second SIGINT ends the process") func twice() async {
     await #expect(processExitsWith: .exitCode(128 + SIGINT)) {
       expectRequest(by: SIGINT, "SIGINT", then: SIGINT)
     }

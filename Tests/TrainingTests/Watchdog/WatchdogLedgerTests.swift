@@ -29,7 +29,7 @@ import Training
     Heartbeat(step: step, operation: operation, isWaiting: true, stillness: still)
   }
 
-  @Test func ranksThatMoveAreLeftAlone() {
+  @Test("ranks that move are left alone") func moving() {
     var job = Job(ranks: 4)
     #expect(job.message(at: 59.9) == nil)
     for time in stride(from: 0.0, to: 1_000, by: 1) {
@@ -38,7 +38,7 @@ import Training
     }
   }
 
-  @Test func aRankThatIsNotHeardOfIsNamed() {
+  @Test("a rank that is not heard of is named, with its host and where the others wait") func unheard() {
     var job = Job(ranks: 4)
     job.hear(0..<4, at: 10, computing(42))
     for time in stride(from: 11.0, to: 70, by: 1) {
@@ -51,7 +51,7 @@ import Training
         + " ranks 0, 1, 3 wait in step 42, gradient exchange; --resume goes on from the last checkpoint")
   }
 
-  @Test func aHostThatIsGoneIsNamedOnce() {
+  @Test("a host that is gone is named once, with the ranks it had") func lostHost() {
     var job = Job(ranks: 16)
     job.hear(0..<8, at: 60, waiting(.lossSum, 1, still: 59))
     #expect(
@@ -60,7 +60,7 @@ import Training
         + " --resume goes on from the last checkpoint")
   }
 
-  @Test func aRankThatHangsInItsOwnWorkIsNamedNotThoseThatWaitForIt() {
+  @Test("a rank that hangs in its own work is named, not those that wait for it") func hanging() {
     var job = Job(ranks: 3)
     job.hear([0, 2], at: 100, waiting(.lossSum, 7, still: 61))
     job.hear([1], at: 100, Heartbeat(step: 7, operation: .readingData, stillness: 60.5))
@@ -70,7 +70,7 @@ import Training
         + " ranks 0, 2 wait in step 7, loss sum; --resume goes on from the last checkpoint")
   }
 
-  @Test func ranksMayWaitAsLongAsOneMoves() {
+  @Test("ranks may wait as long as one moves") func waiting() {
     var job = Job(ranks: 3)
     job.hear([0, 2], at: 5_000, waiting(.validation, 7, still: 4_000))
     job.hear([1], at: 5_000, Heartbeat(step: 7, operation: .validation, stillness: 0.1))
@@ -79,7 +79,7 @@ import Training
     #expect(job.message(at: 5_001)?.hasPrefix("rank 1 on node1 has not moved") == true)
   }
 
-  @Test func whenAllWaitNobodyIsToBlame() {
+  @Test("when all wait for each other nobody is to blame, but the job ends") func allWait() {
     var job = Job(ranks: 3)
     job.hear([0, 2], at: 100, waiting(.lossSum, 7, still: 61))
     job.hear([1], at: 100, waiting(.parameterGather, 6, still: 59))
@@ -92,7 +92,7 @@ import Training
         + " --resume goes on from the last checkpoint")
   }
 
-  @Test func aRankThatHasEndedIsNotMissed() {
+  @Test("a rank that has ended is not missed") func ended() {
     var job = Job(ranks: 2)
     job.hear([1], at: 1, Heartbeat(step: 9, operation: .checkpoint, isLast: true))
     for time in stride(from: 1.0, to: 500, by: 1) {
@@ -101,7 +101,7 @@ import Training
     }
   }
 
-  @Test func ranksThatStoppedInDifferentPlacesAreNotSaidToHaveStoppedInOne() {
+  @Test("ranks that stopped in different places are not said to have stopped in one") func places() {
     var job = Job(ranks: 4)
     job.hear([0, 1], at: 60, waiting(.lossSum, 3))
     job.hear([2], at: 0, computing(3))

@@ -69,7 +69,7 @@ import Training
   }
 
   /// Rank 2 hangs while the others wait for it: only rank 0 speaks.
-  @Test func aRankThatHangsIsNamedByRankZero() throws {
+  @Test("a rank that hangs while others wait for it is named by rank 0") func hanging() throws {
     for rank in [0, 1] { activities[rank].note(.gradientExchange, step: 5) }
     activities[2].note(.computing, step: 5)
     let (activities, ended) = (activities, DispatchSemaphore(value: 0))
@@ -88,7 +88,7 @@ import Training
     #expect(lines.count == 1)
   }
 
-  @Test func aRankThatIsCutOffIsNamedByRankZero() throws {
+  @Test("a rank that is cut off is named by rank 0") func cutOff() throws {
     let watchdogs = start([0, 1])
     let line = try #require(lines.waitForOne())
     #expect(line.rank == 0)
@@ -97,7 +97,7 @@ import Training
   }
 
   /// Without rank 0 the first of the others speaks, and only that one in the time it takes to end a job.
-  @Test func rankZeroIsNamedByTheFirstThatNotices() throws {
+  @Test("rank 0 is named by the first of the others that notices") func rankZero() throws {
     wires.cutOff(0)
     let watchdogs = start([1, 2])
     let line = try #require(lines.waitForOne())
@@ -106,7 +106,7 @@ import Training
   }
 
   /// A rank that only ever advances, and never does anything else, is alive.
-  @Test func slowWorkIsAlive() {
+  @Test("a rank that only ever advances is alive") func slowWork() {
     let (activities, done) = (activities, DispatchSemaphore(value: 0))
     for activity in activities { activity.note(.validation, step: 1) }
     let watchdogs = start([0, 1, 2])
@@ -123,7 +123,7 @@ import Training
     #expect(lines.count == 0)
   }
 
-  @Test func readingAndWaitingAreSeen() {
+  @Test("an activity tells reading, waiting and moving from each other") func noted() {
     let activity = Activity()
     activity.note(.computing, step: 3)
     #expect(activity.operation == .computing && activity.step == 3 && !activity.isWaiting)
