@@ -114,7 +114,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "MeasurementTests",
-      dependencies: ["Measurement", "Training", "DataParallel", "SpeakerNet", "TensorFiles", "Recipes"]),
+      dependencies: ["Measurement", "Training", "DataParallel", "SpeakerNet", "TensorFiles"]),
     .testTarget(name: "CommandLineTests", dependencies: ["speakerid-dist", "TensorFiles", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

@@ -35,4 +35,14 @@ import Testing
       #expect(lines <= 300, "\(file)")
     }
   }
+
+  @Test("every test has a display name") func displayNames() throws {
+    for file in try code() where file.hasPrefix("Tests/") && file.hasSuffix(".swift") {
+      let nameless = try text(file).matches(
+        of: #/^ *@Test(?!\(\s*#?")[^{]*?func (\w+)/#.anchorsMatchLineEndings()
+      )
+      .map { String($0.1) }
+      #expect(nameless == [], "\(file)")
+    }
+  }
 }
