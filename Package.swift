@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Recipes", resources: [.embedInCode("configs")]),
     .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
     .target(
-      name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Threads"]),
+      name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Threads", "Diagnostics"]),
     .target(name: "Collectives", dependencies: ["CKernels", "Diagnostics", "Threads"]),
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),

@@ -86,6 +86,7 @@ package final class AlignedFloats {
   package let count: Int
 
   package init(count: Int) {
+    OutOfMemory.require(4 * count, for: "the exchange of gradients")
     let bytes = UnsafeMutableRawPointer.allocate(
       byteCount: max(count, 1) * MemoryLayout<Float>.stride, alignment: 64)
     start = bytes.bindMemory(to: Float.self, capacity: max(count, 1))

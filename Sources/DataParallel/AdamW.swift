@@ -1,4 +1,5 @@
 import CKernels
+import Diagnostics
 import Foundation
 
 /// What an update needs besides the gradient.
@@ -33,6 +34,7 @@ package final class AdamW {
   package init(range: Range<Int>, weightDecay: Double) {
     self.range = range
     self.weightDecay = weightDecay
+    OutOfMemory.require(8 * range.count, for: "moments")
     moment = .allocate(capacity: max(1, range.count))
     variance = .allocate(capacity: max(1, range.count))
     moment.initialize(repeating: 0, count: max(1, range.count))

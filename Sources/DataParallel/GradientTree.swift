@@ -1,5 +1,6 @@
 import CKernels
 import Collectives
+import Diagnostics
 import SpeakerNet
 import TensorCore
 import Threads
@@ -141,6 +142,7 @@ final class GradientTree: @unchecked Sendable {
   }
 
   private func newBuffer() -> UnsafeMutablePointer<Float> {
+    OutOfMemory.require(count * 4, for: "gradients")
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 4), alignment: 64)
       .bindMemory(to: Float.self, capacity: count)
     monitor.withLock {

@@ -112,11 +112,14 @@ extension ModelConfiguration {
     try require(encoder.layers >= 1, "model.encoder.layers must be at least 1, not \(encoder.layers)")
     try require(
       encoder.feedforward >= 1, "model.encoder.feedforward must be at least 1, not \(encoder.feedforward)")
-    let divisors = (1...max(1, dModel)).filter { dModel % $0 == 0 }.map(String.init).joined(separator: ", ")
-    try require(
-      encoder.heads >= 1 && dModel % encoder.heads == 0,
-      "model.encoder.heads must divide model.d_model: \(encoder.heads) does not divide \(dModel); these do: \(divisors)"
-    )
+    if encoder.heads < 1 || dModel % encoder.heads != 0 {
+      let divisors = (1...min(dModel, 4096)).filter { dModel % $0 == 0 }.map(String.init).joined(
+        separator: ", ")
+      throw Failure(
+        .usage,
+        "model.encoder.heads must divide model.d_model: \(encoder.heads) does not divide \(dModel); these do: \(divisors)"
+      )
+    }
     try require(
       encoder.kernel >= 1 && encoder.kernel % 2 == 1,
       "model.encoder.kernel must be an odd number of frames, not \(encoder.kernel)")
@@ -133,6 +136,8 @@ extension ModelConfiguration {
   /// value there is no variance; PyTorch too refuses to train on it.
   public func batchNormValues(samples: Int, frames: Int) -> Int? {
     if head == .bnLinear { return samples }
-    return encoder.kind == .conformer ? samples * frames : nil
+    guard encoder.kind == .conformer else { return nil }
+    let values = samples.multipliedReportingOverflow(by: frames)
+    return values.overflow ? Int.max : values.partialValue
   }
 }

@@ -99,6 +99,8 @@ public struct Pass: MatrixOperations {
   /// earlier uses.
   var isAccumulating: Bool { !isFirstPart || !isFirstUse }
 
+  /// Whether nothing is computed: see ``Workspace/init(isPlanned:)``.
+  public var isPlanned: Bool { arena.isPlanned }
   /// Rows of a frame matrix.
   public var rows: Int { samples * frames }
   /// Whether activations are kept for a backward pass.

@@ -117,9 +117,42 @@ public struct SpeakerModel: Sendable {
   }
 }
 
+extension SpeakerModel {
+  /// Bytes of activations that a training pass over a slice takes at its largest: found by going through the pass
+  /// without memory.
+  ///
+  /// - Parameters:
+  ///   - samples: of the slice.
+  ///   - frames: of each sample.
+  public func trainingBytes(samples: Int, frames: Int) -> Int {
+    let workspace = Workspace(isPlanned: true)
+    let state = ModelState(planned: layout)
+    var pass = Pass(
+      samples: samples, frames: frames, globalSamples: samples, mode: .training, state: state,
+      gradients: state.parameters, workspace: workspace,
+      dropout: RandomStream(seed: 0, purpose: .dropout))
+    let mels_N40 = pass.matrix(pass.rows, Self.melBands)
+    var label: Int32 = 0
+    _ = gradients(mels_N40, labels: &label, &pass)
+    return workspace.highWater
+  }
+
+  /// The same of an evaluation of one sample.
+  public func evaluationBytes(frames: Int) -> Int {
+    let workspace = Workspace(isPlanned: true)
+    var pass = Pass(
+      samples: 1, frames: frames, globalSamples: 1, mode: .evaluation, state: ModelState(planned: layout),
+      gradients: nil, workspace: workspace)
+    let mels_N40 = pass.matrix(pass.rows, Self.melBands)
+    _ = loss(ofRow: 0, of: logits(mels_N40, &pass), label: 0, pass)
+    return workspace.highWater
+  }
+}
+
 extension Pass {
   /// Sets to zero the gradients that kernels add to; those of products are written.
   func clearVectorGradients(_ layout: ParameterLayout) {
+    guard !isPlanned else { return }
     for run in layout.vectorRuns { (gradients! + run.lowerBound).update(repeating: 0, count: run.count) }
   }
 }

@@ -4,16 +4,21 @@ import Threads
 /// The memory one worker computes in, kept from step to step so that a step allocates nothing.
 public final class Workspace {
   /// Temporaries of a layer, and the activations between layers.
-  public let arena = Arena()
+  public let arena: Arena
   /// Activations that the backward pass reads, apart from the temporaries: those can so be given back between.
-  let kept = Arena()
+  let kept: Arena
   /// What the backward pass needs.
   let tape = Tape()
   /// Time by phase.
   public let clock = PhaseClock()
 
   /// An empty workspace.
-  public init() {}
+  ///
+  /// - Parameter isPlanned: whether it has no memory, and a pass in it computes nothing but how much it would take.
+  public init(isPlanned: Bool = false) {
+    arena = Arena(isPlanned: isPlanned)
+    kept = Arena(isPlanned: isPlanned)
+  }
 
   /// The most bytes of activations that were in use.
   public var highWater: Int { arena.highWater + kept.highWater }

@@ -48,6 +48,9 @@ public struct Matrix {
     return Matrix(base, rows: rows, columns: columns)
   }
 
+  /// Whether it has no memory and stands for its size alone; see ``Arena/isPlanned``.
+  @inlinable public var isPlanned: Bool { UInt(bitPattern: base) >= 1 << 62 }
+
   /// One element.
   @inlinable
   public subscript(row: Int, column: Int) -> Float {
@@ -59,13 +62,13 @@ public struct Matrix {
   @inlinable
   public func clear() {
     assert(isDense)
-    base.update(repeating: 0, count: count)
+    if !isPlanned { base.update(repeating: 0, count: count) }
   }
 
   /// Copies the elements of a dense matrix of the same shape into this dense one.
   @inlinable
   public func copy(from other: Matrix) {
     assert(isDense && other.isDense && count == other.count)
-    base.update(from: other.base, count: count)
+    if !isPlanned { base.update(from: other.base, count: count) }
   }
 }

@@ -6,7 +6,7 @@ extension MatrixOperations {
   /// `x_ND = dropout(relu(x_ND + bias_D))`, in place; the result is all that the backward pass needs.
   public func biasReLUDropout(_ x_ND: Matrix, _ bias_D: Matrix, _ mask: DropoutMask) {
     assert(bias_D.count == x_ND.columns && x_ND.isDense)
-    clock.measure(.activation) {
+    compute(.activation) {
       kernel_bias_relu_dropout(x_ND.rows, x_ND.columns, bias_D.base, mask.keep, mask.scale, x_ND.base)
     }
   }
@@ -16,7 +16,7 @@ extension MatrixOperations {
     _ dy_ND: Matrix, result y_ND: Matrix, _ mask: DropoutMask, dbias dbias_D: Matrix
   ) {
     assert(dy_ND.count == y_ND.count && dbias_D.count == dy_ND.columns && dy_ND.isDense)
-    clock.measure(.activation) {
+    compute(.activation) {
       kernel_relu_dropout_backward(
         y_ND.rows, y_ND.columns, y_ND.base, mask.scale, dy_ND.base, dy_ND.base, dbias_D.base)
     }
@@ -25,7 +25,7 @@ extension MatrixOperations {
   /// `x_ND += bias_D`, to be kept, and `y_ND = dropout(x · σ(x))`
   public func biasSiLUDropout(_ x_ND: Matrix, _ bias_D: Matrix, _ mask: DropoutMask, into y_ND: Matrix) {
     assert(x_ND.count == y_ND.count && bias_D.count == x_ND.columns && x_ND.isDense)
-    clock.measure(.activation) {
+    compute(.activation) {
       kernel_bias_silu_dropout(
         x_ND.rows, x_ND.columns, bias_D.base, mask.keep, mask.scale, x_ND.base, y_ND.base)
     }
@@ -36,7 +36,7 @@ extension MatrixOperations {
     _ dy_ND: Matrix, input x_ND: Matrix, _ mask: DropoutMask, resultInto y_ND: Matrix, dbias dbias_D: Matrix
   ) {
     assert(dy_ND.count == x_ND.count && y_ND.count == x_ND.count && dbias_D.count == x_ND.columns)
-    clock.measure(.activation) {
+    compute(.activation) {
       kernel_silu_dropout_backward(
         x_ND.rows, x_ND.columns, x_ND.base, mask.keep, mask.scale, dy_ND.base, dy_ND.base, y_ND.base,
         dbias_D.base)
@@ -46,19 +46,19 @@ extension MatrixOperations {
   /// `x = x · σ(x)`, in place.
   public func silu(_ x: Matrix) {
     assert(x.isDense)
-    clock.measure(.activation) { kernel_silu(x.count, x.base) }
+    compute(.activation) { kernel_silu(x.count, x.base) }
   }
 
   /// `dy = dy · silu'(x)`, in place, and `x = x · σ(x)` once more.
   public func siluBackward(_ dy: Matrix, input x: Matrix) {
     assert(dy.count == x.count && dy.isDense && x.isDense)
-    clock.measure(.activation) { kernel_silu_backward(x.count, x.base, dy.base, dy.base) }
+    compute(.activation) { kernel_silu_backward(x.count, x.base, dy.base, dy.base) }
   }
 
   /// `x_N2D += bias_2D` (nil: none), to be kept, and `y_ND = a ∘ σ(b)` for x = [a, b] side by side.
   public func biasGLU(_ x_N2D: Matrix, _ bias_2D: Matrix?, into y_ND: Matrix) {
     assert(x_N2D.count == 2 * y_ND.count && x_N2D.isDense && y_ND.isDense)
-    clock.measure(.activation) {
+    compute(.activation) {
       kernel_bias_glu(y_ND.rows, y_ND.columns, bias_2D?.base, x_N2D.base, y_ND.base)
     }
   }
@@ -68,7 +68,7 @@ extension MatrixOperations {
     _ dy_ND: Matrix, input x_N2D: Matrix, into dx_N2D: Matrix, dbias dbias_2D: Matrix?
   ) {
     assert(x_N2D.count == 2 * dy_ND.count && dx_N2D.count == x_N2D.count && dy_ND.isDense)
-    clock.measure(.activation) {
+    compute(.activation) {
       kernel_glu_backward(
         dy_ND.rows, dy_ND.columns, x_N2D.base, dy_ND.base, dx_N2D.base, dy_ND.base, dbias_2D?.base)
     }
@@ -77,13 +77,13 @@ extension MatrixOperations {
   /// `x_ND = σ(x_ND + bias_D)`, in place.
   public func biasSigmoid(_ x_ND: Matrix, _ bias_D: Matrix) {
     assert(bias_D.count == x_ND.columns && x_ND.isDense)
-    clock.measure(.activation) { kernel_bias_sigmoid(x_ND.rows, x_ND.columns, bias_D.base, x_ND.base) }
+    compute(.activation) { kernel_bias_sigmoid(x_ND.rows, x_ND.columns, bias_D.base, x_ND.base) }
   }
 
   /// `dy = dy · y · (1 - y)`
   public func biasSigmoidBackward(_ dy_ND: Matrix, result y_ND: Matrix, dbias dbias_D: Matrix) {
     assert(dy_ND.count == y_ND.count && dbias_D.count == dy_ND.columns && dy_ND.isDense)
-    clock.measure(.activation) {
+    compute(.activation) {
       kernel_sigmoid_backward(y_ND.rows, y_ND.columns, y_ND.base, dy_ND.base, dy_ND.base, dbias_D.base)
     }
   }
@@ -91,13 +91,13 @@ extension MatrixOperations {
   /// `x_ND = tanh(x_ND + bias_D)`, in place.
   public func biasTanh(_ x_ND: Matrix, _ bias_D: Matrix) {
     assert(bias_D.count == x_ND.columns && x_ND.isDense)
-    clock.measure(.activation) { kernel_bias_tanh(x_ND.rows, x_ND.columns, bias_D.base, x_ND.base) }
+    compute(.activation) { kernel_bias_tanh(x_ND.rows, x_ND.columns, bias_D.base, x_ND.base) }
   }
 
   /// `dy = dy · (1 - y²)`
   public func biasTanhBackward(_ dy_ND: Matrix, result y_ND: Matrix, dbias dbias_D: Matrix) {
     assert(dy_ND.count == y_ND.count && dbias_D.count == dy_ND.columns && dy_ND.isDense)
-    clock.measure(.activation) {
+    compute(.activation) {
       kernel_tanh_backward(y_ND.rows, y_ND.columns, y_ND.base, dy_ND.base, dy_ND.base, dbias_D.base)
     }
   }
@@ -114,7 +114,7 @@ extension MatrixOperations {
     _ x_ND: Matrix, temperature: Float = 1, _ mask: DropoutMask = .none, dropped dropped_ND: Matrix? = nil
   ) -> Matrix {
     assert(x_ND.isDense && (mask.isNone || dropped_ND?.count == x_ND.count))
-    clock.measure(.softmax) {
+    compute(.softmax) {
       kernel_softmax_dropout(
         x_ND.rows, x_ND.columns, temperature, mask.keep, mask.scale, x_ND.base, dropped_ND?.base)
     }
@@ -126,7 +126,7 @@ extension MatrixOperations {
     _ dy_ND: Matrix, result p_ND: Matrix, temperature: Float = 1, _ mask: DropoutMask = .none
   ) {
     assert(dy_ND.count == p_ND.count && dy_ND.isDense && p_ND.isDense)
-    clock.measure(.softmax) {
+    compute(.softmax) {
       kernel_softmax_dropout_backward(
         p_ND.rows, p_ND.columns, temperature, mask.keep, mask.scale, p_ND.base, dy_ND.base, dy_ND.base)
     }
@@ -139,7 +139,7 @@ extension MatrixOperations {
     correct: UnsafeMutablePointer<Int32>, gradient dy_BC: Matrix?, scale: Float
   ) {
     assert(y_BC.isDense && dy_BC?.count ?? y_BC.count == y_BC.count)
-    clock.measure(.softmax) {
+    compute(.softmax) {
       kernel_cross_entropy(y_BC.rows, y_BC.columns, y_BC.base, labels, scale, losses, correct, dy_BC?.base)
     }
   }

@@ -15,7 +15,7 @@ extension MatrixOperations {
   ) {
     let K = weight_KD.rows, D = x_ND.columns
     assert(x_ND.count == y_ND.count && weight_KD.columns == D && padded.count >= (T + K - 1) * D)
-    clock.measure(.convolution) {
+    compute(.convolution) {
       for sample in 0..<x_ND.rows / max(1, T) {
         let start = sample * T * D
         kernel_depthwise(
@@ -30,7 +30,7 @@ extension MatrixOperations {
   ) {
     let K = dweight_KD.rows, D = x_ND.columns
     assert(x_ND.count == dy_ND.count && dweight_KD.columns == D && padded.count >= (T + K - 1) * D)
-    clock.measure(.convolution) {
+    compute(.convolution) {
       dweight_KD.clear()
       for sample in 0..<x_ND.rows / max(1, T) {
         let start = sample * T * D
@@ -45,7 +45,7 @@ extension MatrixOperations {
   public func windows3(_ x_ND: Matrix, frames T: Int, into windows_N3D: Matrix) {
     let D = x_ND.columns
     assert(windows_N3D.count == 3 * x_ND.count && x_ND.isDense)
-    clock.measure(.convolution) {
+    compute(.convolution) {
       for sample in 0..<x_ND.rows / max(1, T) {
         kernel_windows3(T, D, x_ND.base + sample * T * D, windows_N3D.base + sample * T * 3 * D)
       }
@@ -56,7 +56,7 @@ extension MatrixOperations {
   public func windows3Backward(_ dwindows_N3D: Matrix, frames T: Int, into dx_ND: Matrix) {
     let D = dx_ND.columns
     assert(dwindows_N3D.count == 3 * dx_ND.count && dx_ND.isDense)
-    clock.measure(.convolution) {
+    compute(.convolution) {
       for sample in 0..<dx_ND.rows / max(1, T) {
         kernel_windows3_backward(T, D, dwindows_N3D.base + sample * T * 3 * D, dx_ND.base + sample * T * D)
       }
@@ -66,13 +66,13 @@ extension MatrixOperations {
   /// `y_CR = x_RCᵀ`
   public func transpose(_ x_RC: Matrix, into y_CR: Matrix) {
     assert(y_CR.rows == x_RC.columns && y_CR.columns == x_RC.rows && x_RC.isDense && y_CR.isDense)
-    clock.measure(.convolution) { kernel_transpose(x_RC.rows, x_RC.columns, x_RC.base, y_CR.base) }
+    compute(.convolution) { kernel_transpose(x_RC.rows, x_RC.columns, x_RC.base, y_CR.base) }
   }
 
   /// Each row of `x` is a matrix [R, C], laid out row by row; the same row of `y` is its transpose.
   public func transposeRows(_ x: Matrix, as R: Int, _ C: Int, into y: Matrix) {
     assert(x.columns == R * C && x.count == y.count && x.isDense && y.isDense)
-    clock.measure(.convolution) {
+    compute(.convolution) {
       for row in 0..<x.rows { kernel_transpose(R, C, x.base + row * R * C, y.base + row * R * C) }
     }
   }
@@ -85,7 +85,7 @@ extension MatrixOperations {
   public func meanOverFrames(_ x_ND: Matrix, into mean_BD: Matrix) {
     assert(mean_BD.columns == x_ND.columns && x_ND.isDense)
     let B = mean_BD.rows
-    clock.measure(.other) {
+    compute(.other) {
       kernel_mean_rows(B, x_ND.rows / max(1, B), x_ND.columns, x_ND.base, mean_BD.base)
     }
   }
@@ -94,7 +94,7 @@ extension MatrixOperations {
   public func meanOverFramesBackward(_ dmean_BD: Matrix, into dx_ND: Matrix) {
     assert(dmean_BD.columns == dx_ND.columns && dx_ND.isDense)
     let B = dmean_BD.rows
-    clock.measure(.other) {
+    compute(.other) {
       kernel_mean_rows_backward(B, dx_ND.rows / max(1, B), dx_ND.columns, dmean_BD.base, dx_ND.base)
     }
   }
@@ -102,7 +102,7 @@ extension MatrixOperations {
   /// `sum_BD = Σ_t weights_BT · x_ND` over the frames of each sample.
   public func weightedSumOverFrames(_ x_ND: Matrix, _ weights_BT: Matrix, into sum_BD: Matrix) {
     assert(weights_BT.count == x_ND.rows && sum_BD.columns == x_ND.columns && x_ND.isDense)
-    clock.measure(.other) {
+    compute(.other) {
       kernel_weighted_rows(
         weights_BT.rows, weights_BT.columns, x_ND.columns, weights_BT.base, x_ND.base, sum_BD.base)
     }
@@ -113,7 +113,7 @@ extension MatrixOperations {
     _ dsum_BD: Matrix, _ x_ND: Matrix, _ weights_BT: Matrix, dweights dweights_BT: Matrix, into dx_ND: Matrix
   ) {
     assert(weights_BT.count == x_ND.rows && dweights_BT.count == x_ND.rows && dx_ND.count == x_ND.count)
-    clock.measure(.other) {
+    compute(.other) {
       kernel_weighted_rows_backward(
         weights_BT.rows, weights_BT.columns, x_ND.columns, weights_BT.base, x_ND.base, dsum_BD.base,
         dweights_BT.base, dx_ND.base)

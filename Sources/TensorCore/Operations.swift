@@ -13,6 +13,19 @@ import CKernels
 public protocol MatrixOperations {
   /// Where the time goes. Off, it costs an operation one branch.
   var clock: PhaseClock { get }
+  /// Whether operations do nothing: their matrices have no memory, and what is asked is how much they would take.
+  var isPlanned: Bool { get }
+}
+
+extension MatrixOperations {
+  /// Operations compute, unless it is said otherwise.
+  public var isPlanned: Bool { false }
+
+  /// Does an operation, in its phase's time.
+  @inline(__always)
+  func compute(_ phase: Phase, _ body: () -> Void) {
+    if !isPlanned { clock.measure(phase, body) }
+  }
 }
 
 // MARK: Products
@@ -20,17 +33,17 @@ public protocol MatrixOperations {
 extension MatrixOperations {
   /// `c_MN = a_MK · b_KN`, or `c += a · b`. Windows on wider matrices will do.
   public func multiply(_ a: Matrix, _ b: Matrix, into c: Matrix, accumulating: Bool = false) {
-    clock.measure(.products) { TensorCore.multiply(a, b, into: c, accumulating: accumulating) }
+    compute(.products) { TensorCore.multiply(a, b, into: c, accumulating: accumulating) }
   }
 
   /// `c_MN = a_MK · bᵀ` with b_NK, or `c += a · bᵀ`. Windows will do.
   public func multiply(_ a: Matrix, transposed b: Matrix, into c: Matrix, accumulating: Bool = false) {
-    clock.measure(.products) { TensorCore.multiply(a, transposed: b, into: c, accumulating: accumulating) }
+    compute(.products) { TensorCore.multiply(a, transposed: b, into: c, accumulating: accumulating) }
   }
 
   /// `c_MN = aᵀ · b_KN` with a_KM, or `c += aᵀ · b`. Windows will do.
   public func multiply(transposed a: Matrix, _ b: Matrix, into c: Matrix, accumulating: Bool = false) {
-    clock.measure(.products) { TensorCore.multiply(transposed: a, b, into: c, accumulating: accumulating) }
+    compute(.products) { TensorCore.multiply(transposed: a, b, into: c, accumulating: accumulating) }
   }
 }
 
@@ -40,25 +53,25 @@ extension MatrixOperations {
   /// `y += x`
   public func add(_ x: Matrix, to y: Matrix) {
     assert(x.count == y.count && x.isDense && y.isDense)
-    clock.measure(.activation) { kernel_add(x.count, x.base, y.base) }
+    compute(.activation) { kernel_add(x.count, x.base, y.base) }
   }
 
   /// `x = factor · x`
   public func scale(_ x: Matrix, by factor: Float) {
     assert(x.isDense)
-    clock.measure(.activation) { kernel_scale(x.count, factor, x.base, x.base) }
+    compute(.activation) { kernel_scale(x.count, factor, x.base, x.base) }
   }
 
   /// Every row of `x_ND += bias_D`
   public func addBias(_ bias_D: Matrix, to x_ND: Matrix) {
     assert(bias_D.count == x_ND.columns && x_ND.isDense)
-    clock.measure(.activation) { kernel_add_bias(x_ND.rows, x_ND.columns, bias_D.base, x_ND.base) }
+    compute(.activation) { kernel_add_bias(x_ND.rows, x_ND.columns, bias_D.base, x_ND.base) }
   }
 
   /// `dbias_D += ` the sum of the rows of `dy_ND`: the gradient of ``addBias(_:to:)``.
   public func addBiasGradient(_ dy_ND: Matrix, to dbias_D: Matrix) {
     assert(dbias_D.count == dy_ND.columns && dy_ND.isDense)
-    clock.measure(.activation) { kernel_column_sums(dy_ND.rows, dy_ND.columns, dy_ND.base, dbias_D.base) }
+    compute(.activation) { kernel_column_sums(dy_ND.rows, dy_ND.columns, dy_ND.base, dbias_D.base) }
   }
 }
 
@@ -100,7 +113,7 @@ extension MatrixOperations {
     _ keep: UnsafeMutablePointer<UInt8>, count: Int, samples: Range<Int>, probability: Float,
     from stream: RandomStream
   ) -> DropoutMask {
-    clock.measure(.dropout) {
+    compute(.dropout) {
       let each = count / max(1, samples.count)
       for sample in samples {
         stream.keepMask(
@@ -116,7 +129,7 @@ extension MatrixOperations {
   public func dropout(_ x: Matrix, _ mask: DropoutMask, into y: Matrix) -> Matrix {
     guard let keep = mask.keep else { return x }
     assert(x.count == y.count && x.isDense && y.isDense)
-    clock.measure(.dropout) { kernel_dropout(x.count, x.base, keep, mask.scale, y.base) }
+    compute(.dropout) { kernel_dropout(x.count, x.base, keep, mask.scale, y.base) }
     return y
   }
 
@@ -125,7 +138,7 @@ extension MatrixOperations {
     _ branch_ND: Matrix, _ bias_D: Matrix, factor: Float = 1, _ mask: DropoutMask, to x_ND: Matrix
   ) {
     assert(branch_ND.count == x_ND.count && bias_D.count == x_ND.columns && x_ND.isDense)
-    clock.measure(.dropout) {
+    compute(.dropout) {
       kernel_add_branch(
         x_ND.rows, x_ND.columns, branch_ND.base, bias_D.base, mask.keep, mask.scale, factor, x_ND.base)
     }
@@ -137,7 +150,7 @@ extension MatrixOperations {
     _ dy_ND: Matrix, factor: Float = 1, _ mask: DropoutMask, into dbranch_ND: Matrix, dbias dbias_D: Matrix
   ) {
     assert(dy_ND.count == dbranch_ND.count && dbias_D.count == dy_ND.columns && dy_ND.isDense)
-    clock.measure(.dropout) {
+    compute(.dropout) {
       kernel_bias_dropout_backward(
         dy_ND.rows, dy_ND.columns, mask.keep, factor * mask.scale, dy_ND.base, dbranch_ND.base, dbias_D.base)
     }

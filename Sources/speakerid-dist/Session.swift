@@ -20,6 +20,12 @@ struct Session<Group: Communicator> {
     var keepsOutput = false
     if case .success(.job(_, let json)) = invocation { keepsOutput = json }
     let console = Console(talks: group.rank == 0, json: keepsOutput)
+    OutOfMemory.whenItHappens { [group] failure in
+      let line =
+        group.size == 1 ? failure.message : "rank \(group.rank) on \(group.hostName): \(failure.message)"
+      Console(talks: true).error(Failure(failure.kind, line))
+      group.abort(status: failure.kind.rawValue)
+    }
     do {
       switch try invocation.get() {
       case .text(let text): try console.result(text)

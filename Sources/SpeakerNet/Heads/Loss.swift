@@ -34,6 +34,9 @@ public struct Loss: Sendable {
     if marginOfLogit != 0 {
       scored = pass.matrix(y_BC.rows, y_BC.columns)
       scored.copy(from: y_BC)
+    }
+    guard !pass.isPlanned else { return Result(loss: 0, correct: 0) }
+    if marginOfLogit != 0 {
       for sample in 0..<y_BC.rows { scored[sample, Int(labels[sample])] -= marginOfLogit }
     }
     pass.crossEntropy(

@@ -125,7 +125,7 @@ package struct BatchNorm: Layer {
     let rstd_D = pass.kept(1, x_ND.columns)
     if pass.isTraining {
       batchStatistics(of: x_ND, mean_D, rstd_D, &pass)
-    } else {
+    } else if !pass.isPlanned {
       mean_D.copy(from: pass[runningMean])
       rstd_D.copy(from: pass[runningVariance])
       for d in 0..<rstd_D.columns { rstd_D[0, d] = 1 / (rstd_D[0, d] + Self.epsilon).squareRoot() }
@@ -163,6 +163,7 @@ package struct BatchNorm: Layer {
     let squares_D = pass.matrix(1, x_ND.columns)
     pass.columnSquares(x_ND, around: mean_D, into: squares_D)
     pass.sumOverBatch(squares_D.base, count: squares_D.count)
+    guard !pass.isPlanned else { return }
     for d in 0..<x_ND.columns {
       rstd_D[0, d] = 1 / (squares_D[0, d] / Float(rows) + Self.epsilon).squareRoot()
     }

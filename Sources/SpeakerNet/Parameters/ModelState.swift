@@ -1,3 +1,4 @@
+import Diagnostics
 import TensorCore
 
 /// The values a model is trained to: one flat buffer of parameters and one of running statistics.
@@ -15,10 +16,13 @@ public final class ModelState: @unchecked Sendable {
   public var batchesTracked: Int64 = 0
   /// Names and places.
   public let layout: ParameterLayout
+  private let isPlanned: Bool
 
   /// Parameters at zero, running means at 0 and variances at 1.
   public init(layout: ParameterLayout) {
     self.layout = layout
+    isPlanned = false
+    OutOfMemory.require((layout.count + layout.statisticsCount) * 4, for: "parameters")
     parameters = .allocate(capacity: max(1, layout.count))
     parameters.initialize(repeating: 0, count: max(1, layout.count))
     statistics = .allocate(capacity: max(1, layout.statisticsCount))
@@ -28,7 +32,17 @@ public final class ModelState: @unchecked Sendable {
     }
   }
 
+  /// A state without memory, for passes that only count.
+  init(planned layout: ParameterLayout) {
+    self.layout = layout
+    isPlanned = true
+    let arena = Arena(isPlanned: true)
+    parameters = arena.floats(layout.count)
+    statistics = arena.floats(layout.statisticsCount)
+  }
+
   deinit {
+    guard !isPlanned else { return }
     parameters.deallocate()
     statistics.deallocate()
   }

@@ -45,6 +45,9 @@ public struct TrainJob: Job {
     if let end = start.finished { return console.info(end) }
     let configuration = start.configuration
     let threads = try ThreadCount.resolve(threads, communicator)
+    try communicator.agreeing {
+      try configuration.checkMemory(ranks: communicator.size, threads: threads)
+    }
     let kernels = try KernelReport(communicator)
     kernels.show(on: console)
 
@@ -63,9 +66,19 @@ public struct TrainJob: Job {
     let model = try communicator.agreeing {
       try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count)
     }
+    describe(data, model, communicator, threads, console)
+    let memory = try MemoryReport(
+      communicator, threads: threads,
+      toStart: configuration.threadsToStart(ranks: communicator.size, threads: threads)
+    ) { rank, threads in
+      MemoryNeed(
+        model, train, batch: configuration.batchShape, rank: rank, ranks: communicator.size,
+        threads: threads, utterances: data.corpus.utterances.count, isResuming: start.resumes)
+    }
+    if dryRun { memory.show(on: console) }
+    try memory.check()
     // Before there is a run directory, so that a mistake leaves none behind.
     let given = try start.resumes ? nil : initialState(model, communicator, console)
-    describe(data, model, communicator, threads, console)
     if dryRun {
       console.info("This was a dry run: of the data, the index alone was read, and nothing was written")
       return
