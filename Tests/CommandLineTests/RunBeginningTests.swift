@@ -143,8 +143,8 @@ import Testing
       (data, [], 64, "there is data in it"), (data, ["--overwrite"], 64, "there is data in it"),
       (data, ["--resume", "auto"], 64, "there is data in it"),
       (file, [], 74, "a file is in its place"), (file, ["--overwrite"], 74, "a file is in its place"),
-      (file, ["--resume"], 66, "it is a file"), ("", [], 64, "expected the name of a folder"),
-      ("", ["--resume"], 66, "no such folder"), ("\(file)/run", [], 74, "file/run"),
+      (file, ["--resume"], 66, "it is a file"), ("", [], 64, "--run: expected a value"),
+      ("", ["--resume"], 64, "--run: expected a value"), ("\(file)/run", [], 74, "file/run"),
       ("/proc/run", ["--overwrite"], 74, "/proc/run"),
     ]
     for (run, more, status, text) in cases {
