@@ -10,7 +10,7 @@ import Testing
   private let socket: String
 
   init() throws {
-    folder = try TemporaryFolder()
+    folder = TemporaryFolder()
     pipe = folder("pipe")
     socket = folder("socket")
     try #require(mkfifo(pipe, 0o600) == 0)

@@ -168,14 +168,15 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
   @Test("is that of the largest tensor, not of the file")
   func tensorsOneByOne() async throws {
     // 1 GiB in a file with holes instead of data, and room for a quarter of it.
-    let folder = try TemporaryFolder()
-    let path = folder.file("large.safetensors")
+    let folder = TemporaryFolder()
+    let path = folder("large.safetensors")
     let count = 16, tensorBytes = 64 << 20
     let entries = (0..<count).map { index in
       "\"w\(index)\":{\"dtype\":\"F32\",\"shape\":[\(tensorBytes / 4)],\"data_offsets\":[\(index * tensorBytes),\((index + 1) * tensorBytes)]}"
     }
     let header = Array("{\(entries.joined(separator: ","))}".utf8)
-    _ = try folder.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header, "large.safetensors")
+    _ = try folder.write(
+      withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header, to: "large.safetensors")
     #expect(truncate(path, 8 + header.count + count * tensorBytes) == 0)
     await #expect(processExitsWith: .success) { [path = path as String] in
       let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ").first
@@ -190,11 +191,11 @@ private func parse(_ header: String, _ byteCount: Int) throws -> NamedTensors {
 
   @Test("of further names for one tensor is none, and a PyTorch file has it once")
   func furtherNames() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     let aliases = Dictionary(uniqueKeysWithValues: (0..<2000).map { ("alias.\($0)", "w") })
     let weights = NamedTensors(
       [("w", Tensor(float32: Array(repeating: 1, count: 50_000), shape: [50_000]))], metadata: aliases)
-    let path = folder.file("many.ckpt")
+    let path = folder("many.ckpt")
     try TorchFile.writeStateDict(weights, to: path)
     #expect(try bytes(ofFile: path).count < 1_000_000)
     // 400 MB out of one: so many names nobody means.
