@@ -113,8 +113,7 @@ let package = Package(
         "TensorFiles", "Recipes", "Diagnostics", "TestSupport",
       ]),
     .testTarget(
-      name: "MeasurementTests",
-      dependencies: ["Measurement", "Training", "DataParallel", "SpeakerNet", "TensorFiles"]),
+      name: "MeasurementTests", dependencies: ["Measurement", "Training", "DataParallel"]),
     .testTarget(name: "CommandLineTests", dependencies: ["speakerid-dist", "TensorFiles", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

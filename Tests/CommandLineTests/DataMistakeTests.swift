@@ -95,7 +95,7 @@ import Testing
     for (numbers, words) in [
       (["--utterances", "99999999999999999"], "up to 10000000 can"),
       (["--utterances=-5"], "too few"), (["--utterances", "10000000"], "are free there"),
-      (["--test-utterances=-1"], "0 or more"), (["--output", ""], "empty name"),
+      (["--test-utterances=-1"], "0 or more"), (["--output", ""], "empty text"),
     ] {
       let outcome = try Program.run(
         ["synthesize", "--output", "\(folder.path)/other"] + numbers, ranks: ranks)

@@ -9,7 +9,7 @@ import Testing
     (["evalute"], "unknown command 'evalute': did you mean 'evaluate'?"),
     (
       ["frobnicate"],
-      "unknown command 'frobnicate': the commands are train, evaluate, predict, gradients, pack, synthesize, "
+      "unknown command 'frobnicate': the commands are train, launch, evaluate, predict, gradients, pack, synthesize, "
         + "recipes, convert, bench, plan, baseline, help"
     ),
     (
