@@ -86,7 +86,8 @@ let package = Package(
     .testTarget(
       name: "SpeakerNetTests",
       dependencies: [
-        "SpeakerNet", "DataParallel", "TensorCore", "TensorFiles", "Recipes", "Diagnostics", "Yams",
+        "SpeakerNet", "DataParallel", "Training", "TensorCore", "TensorFiles", "Recipes", "Diagnostics",
+        "Yams",
       ],
       resources: [.copy("Fixtures")]),
     .testTarget(

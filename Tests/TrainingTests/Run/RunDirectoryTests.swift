@@ -201,7 +201,7 @@ import Training
     }
   }
 
-  @Test("a line is in the file as soon as it is written") func atOnce() throws {
+  @Test("a line is in the file as soon as it is written") func written() throws {
     let log = try MetricsLog(path: "\(folder.path)/m.jsonl")
     try log.append(metrics(1))
     #expect(folder.text("m.jsonl")?.hasSuffix("}\n") == true)
