@@ -17,16 +17,16 @@ public final class InputFile: Sendable {
 
   /// Tells a file from one that was put in its place, or was written to, later: by its size and the time of its last
   /// change.
-  package struct Version: Equatable, Sendable {
+  package struct Version: Sendable {
     private let byteCount: Int
     private let seconds: Int
     private let nanoseconds: Int
 
-    /// - Returns: nil if `descriptor` is no open file.
-    package init?(of descriptor: Int32) {
+    /// Whether an open file is still this one. Takes no memory.
+    package func isStill(of descriptor: Int32) -> Bool {
       var status = stat()
-      guard fstat(descriptor, &status) == 0 else { return nil }
-      self.init(status)
+      return fstat(descriptor, &status) == 0 && Int(status.st_size) == byteCount
+        && status.st_mtim.tv_sec == seconds && status.st_mtim.tv_nsec == nanoseconds
     }
 
     fileprivate init(_ status: stat) {
@@ -112,6 +112,22 @@ public final class InputFile: Sendable {
     }
     if let failure { throw failure }
     return bytes
+  }
+
+  /// The CRC-32 of a stretch of the file.
+  ///
+  /// - Parameter piece: memory for as much as is read at a time, at least a byte.
+  /// - Throws: as `read(into:at:)`.
+  package func checksum(of range: Range<Int>, by piece: UnsafeMutableRawBufferPointer) throws(Failure)
+    -> UInt32
+  {
+    var checksum: UInt32 = 0
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: piece.count) {
+      let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<min(piece.count, range.upperBound - start)])
+      try read(into: part, at: start)
+      checksum = CRC32.checksum(UnsafeRawBufferPointer(part), continuing: checksum)
+    }
+    return checksum
   }
 
   private static func inspect(

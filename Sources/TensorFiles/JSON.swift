@@ -27,9 +27,14 @@ public enum JSON: Equatable, Sendable {
 
   /// Reads and parses a file.
   ///
-  /// - Throws: `.missingInput` without the file, `.inputOutput` if it cannot be read, `.badData` as `parse`.
+  /// - Throws: `.missingInput` without the file, `.inputOutput` if it cannot be read, `.badData` as `parse` and for
+  ///   more than half a gibibyte, eight million utterances.
   public static func read(path: String) throws(Failure) -> JSON {
     let file = try InputFile(path: path)
+    guard file.byteCount <= 1 << 29 else {
+      throw Failure(
+        .badData, "\(path): has \(file.byteCount) bytes; JSON files of at most \(1 << 29) are read")
+    }
     return try parse(try file.read(at: 0, count: file.byteCount), name: path)
   }
 

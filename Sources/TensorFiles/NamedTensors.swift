@@ -17,7 +17,9 @@ public protocol TensorSource {
 
 /// What a tensor is without its elements.
 public struct TensorDescription: Equatable, Sendable {
+  /// The type of the elements.
   public let elementType: ElementType
+  /// The dimensions, outermost first.
   public let shape: [Int]
 
   /// Bytes of all elements.

@@ -114,18 +114,24 @@ struct CorpusTests {
     #expect(empty?.message.contains("holds neither metadata.json") == true)
   }
 
-  @Test("is recognised as what it is", arguments: [
-    (["Dataset/metadata.json"], "", "/Dataset does: give that"),
-    (["a/b/manifest.json", "a/x.txt"], "", "/a/b does: give that"),
-    (["metadata.json", "features/uttr-0.pt"], "/features", "the folder that it is in does"),
-    (["id1/v/00001.wav", "id2/w/00001.wav"], "", "sound files (id1/v/00001.wav): what is read are log-mel features"),
-    (["a.FLAC"], "", "sound files (a.FLAC)"), (["wav.scp", "utt2spk"], "", "Kaldi's (wav.scp, utt2spk)"),
-    (["config.yaml", "metrics.jsonl"], "", "the folder of a run: that is given as --run"),
-    (["synthesis.json", "uttr-0.pt"], "", "was not finished: start the same synthesize again"),
-    (["shard-00000-of-00002.mels"], "", "a pack that was not finished"),
-    (["uttr-0.pt", "mapping.json"], "", "tensors (uttr-0.pt): metadata.json"), (["x.npy"], "", "other files (x.npy)"),
-    (["readme.txt"], "", "(a packed corpus)"), (["readme.txt"], "/readme.txt", "is not a folder"),
-  ])
+  @Test(
+    "is recognised as what it is",
+    arguments: [
+      (["Dataset/metadata.json"], "", "/Dataset does: give that"),
+      (["a/b/manifest.json", "a/x.txt"], "", "/a/b does: give that"),
+      (["metadata.json", "features/uttr-0.pt"], "/features", "the folder that it is in does"),
+      (
+        ["id1/v/00001.wav", "id2/w/00001.wav"], "",
+        "sound files (id1/v/00001.wav): what is read are log-mel features"
+      ),
+      (["a.FLAC"], "", "sound files (a.FLAC)"), (["wav.scp", "utt2spk"], "", "Kaldi's (wav.scp, utt2spk)"),
+      (["config.yaml", "metrics.jsonl"], "", "the folder of a run: that is given as --run"),
+      (["synthesis.json", "uttr-0.pt"], "", "was not finished: start the same synthesize again"),
+      (["shard-00000-of-00002.mels"], "", "a pack that was not finished"),
+      (["uttr-0.pt", "mapping.json"], "", "tensors (uttr-0.pt): metadata.json"),
+      (["x.npy"], "", "other files (x.npy)"),
+      (["readme.txt"], "", "(a packed corpus)"), (["readme.txt"], "/readme.txt", "is not a folder"),
+    ])
   func recognised(files: [String], given: String, words: String) throws {
     let folder = TemporaryFolder()
     for file in files {

@@ -28,6 +28,9 @@ enum FeatureFile {
     let location: Location
   }
 
+  /// What is read at a time of a storage that is larger than its tensor.
+  private static let pieceByteCount = 1 << 18
+
   /// Reads and verifies the file `path` of `directory`.
   ///
   /// - Throws: missing input when it is not there; bad data, naming the file, when it is damaged, is not one
@@ -38,24 +41,30 @@ enum FeatureFile {
     let location = try location(of: tensor, frames: frames, in: file)
     let rowBytes = frames * Corpus.bytesPerFrame
 
-    // The checksum in the file is that of the whole storage, which may be larger than the tensor.
-    let memory = buffer.reserve(tensor.payloadBytes + rowBytes)
-    let storage = UnsafeMutableRawBufferPointer(rebasing: memory[..<tensor.payloadBytes])
-    try file.read(into: storage, at: tensor.storageOffset)
-    let storageCRC = tensor.storageCRC.map { _ in CRC32.checksum(UnsafeRawBufferPointer(storage)) }
+    // The checksum in the file is that of the whole storage, which may be larger than the tensor, and than memory.
+    let isWhole = tensor.spanBytes == tensor.payloadBytes
+    let memory = buffer.reserve(max(tensor.spanBytes, isWhole ? 0 : Self.pieceByteCount) + rowBytes)
+    let span = UnsafeMutableRawBufferPointer(rebasing: memory[..<tensor.spanBytes])
+    var storageCRC: UInt32?
+    if tensor.storageCRC != nil, !isWhole {
+      storageCRC = try file.checksum(
+        of: tensor.storageOffset..<tensor.storageOffset + tensor.payloadBytes,
+        by: UnsafeMutableRawBufferPointer(rebasing: memory[..<Self.pieceByteCount]))
+    }
+    try file.read(into: span, at: tensor.payloadOffset)
+    if tensor.storageCRC != nil, isWhole { storageCRC = CRC32.checksum(UnsafeRawBufferPointer(span)) }
     guard storageCRC == tensor.storageCRC else {
       throw Failure(.badData, "\(file.path): is damaged: its CRC-32 does not match")
     }
 
-    let start = tensor.payloadOffset - tensor.storageOffset
     let rows: UnsafeRawBufferPointer
     let checksum: UInt32
     if tensor.isContiguous {
-      rows = UnsafeRawBufferPointer(rebasing: storage[start..<start + rowBytes])
-      checksum = rowBytes == storage.count ? storageCRC ?? CRC32.checksum(rows) : CRC32.checksum(rows)
+      rows = UnsafeRawBufferPointer(span)
+      checksum = isWhole ? storageCRC ?? CRC32.checksum(rows) : CRC32.checksum(rows)
     } else {
-      let gathered = UnsafeMutableRawBufferPointer(rebasing: memory[tensor.payloadBytes...])
-      gather(storage.baseAddress! + start, location.arrangement, frames: frames, into: gathered)
+      let gathered = UnsafeMutableRawBufferPointer(rebasing: memory.suffix(rowBytes))
+      gather(span.baseAddress!, location.arrangement, frames: frames, into: gathered)
       rows = UnsafeRawBufferPointer(gathered)
       checksum = CRC32.checksum(rows)
     }

@@ -58,7 +58,7 @@ final class FeatureFiles: Sendable {
       throw changed(index, errno == ENOENT ? "is gone" : String(cString: strerror(errno)))
     }
     defer { close(file) }
-    guard InputFile.Version(of: file) == location.version else { throw changed(index, "has changed") }
+    guard location.version.isStill(of: file) else { throw changed(index, "has changed") }
     switch location.arrangement {
     case .rows(stride: Corpus.bins):
       let offset = location.offset + start * Corpus.bytesPerFrame

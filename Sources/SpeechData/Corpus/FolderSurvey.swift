@@ -17,14 +17,16 @@ struct FolderSurvey {
     guard access(directory, F_OK) == 0 else { return Failure(.missingInput, "\(directory): no such folder") }
     guard FileWriting.isFolder(directory) else {
       return Failure(
-        .missingInput, "\(directory) is not a folder: give the folder of the data, unpacked where it is an archive")
+        .missingInput,
+        "\(directory) is not a folder: give the folder of the data, unpacked where it is an archive")
     }
     let survey = FolderSurvey(directory)
     let lists = "metadata.json (the homework's data) nor \(PackManifest.fileName) (a packed corpus)"
     guard !survey.entries.isEmpty else {
       return Failure(.missingInput, "\(directory) is empty: it holds neither \(lists)")
     }
-    return Failure(.missingInput, "\(directory) holds neither \(lists)" + (survey.finding.map { ", but \($0)" } ?? ""))
+    return Failure(
+      .missingInput, "\(directory) holds neither \(lists)" + (survey.finding.map { ", but \($0)" } ?? ""))
   }
 
   private init(_ directory: String) {
@@ -61,13 +63,17 @@ struct FolderSurvey {
     }
     let kaldi = ["wav.scp", "feats.scp", "utt2spk", "spk2utt", "segments"].filter(top.contains)
     if !kaldi.isEmpty { return "is a directory of Kaldi's (\(kaldi.joined(separator: ", "))): \(Self.need)" }
-    if let sound = first(of: ["wav", "flac", "mp3", "m4a", "ogg", "opus", "aac", "sph", "aif", "aiff", "wma"]) {
+    if let sound = first(of: ["wav", "flac", "mp3", "m4a", "ogg", "opus", "aac", "sph", "aif", "aiff", "wma"])
+    {
       return "sound files (\(sound)): \(Self.need)"
     }
     if let tensor = first(of: ["pt"]) {
-      return "tensors (\(tensor)): metadata.json, which says whose they are and how long, has to be beside them"
+      return
+        "tensors (\(tensor)): metadata.json, which says whose they are and how long, has to be beside them"
     }
-    if let other = first(of: ["npy", "npz", "ark", "h5", "hdf5", "parquet", "arrow", "tar", "zip", "tgz", "gz"]) {
+    if let other = first(of: [
+      "npy", "npz", "ark", "h5", "hdf5", "parquet", "arrow", "tar", "zip", "tgz", "gz",
+    ]) {
       return "other files (\(other)): \(Self.need)"
     }
     return nil

@@ -67,9 +67,7 @@ private struct KindIndex {
   init(_ kind: PackPlan.Kind, _ files: [PackManifest.File], _ manifest: PackManifest, _ directory: String)
     throws
   {
-    var found = [(utterance: Utterance, place: PackedRows.Place)?](
-      repeating: nil, count: files.reduce(0) { $0 + $1.utterances })
-    var members: [[Int]] = []
+    var fronts: [MelFileFront] = []
     for (number, file) in files.enumerated() {
       let path = "\(directory)/\(file.name)"
       guard file.name == PackPlan.name(kind, number, of: files.count) else {
@@ -85,6 +83,14 @@ private struct KindIndex {
       else {
         throw Failure(.badData, "\(path) is not the file that \(PackManifest.fileName) lists: pack again")
       }
+      fronts.append(front)
+    }
+    // As many as the files hold, which is what the manifest says of them.
+    var found = [(utterance: Utterance, place: PackedRows.Place)?](
+      repeating: nil, count: fronts.reduce(0) { $0 + $1.entries.count })
+    var members: [[Int]] = []
+    for (number, front) in fronts.enumerated() {
+      let path = "\(directory)/\(files[number].name)"
       for (entry, name) in zip(front.entries, front.paths) {
         guard found.indices.contains(entry.index), found[entry.index] == nil else {
           throw Failure(.badData, "\(path): utterance \(entry.index) is out of range or there twice")

@@ -70,7 +70,8 @@ struct TorchArchive {
     return TorchFile.TensorLocation(
       elementType: type, shape: view.shape, stride: view.stride,
       payloadOffset: place.offset + view.offset * type.byteCount, storageOffset: place.offset,
-      payloadBytes: place.byteCount, storageCRC: place.crc32)
+      payloadBytes: place.byteCount, storageCRC: place.crc32,
+      spanBytes: view.span * type.byteCount)
   }
 
   /// Where a storage lies.

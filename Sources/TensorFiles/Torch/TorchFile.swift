@@ -25,6 +25,9 @@ public enum TorchFile {
     /// CRC-32 of the whole storage, as the zip directory has it; nil in a file from before PyTorch 1.6.
     public let storageCRC: UInt32?
 
+    /// Bytes of the storage from the tensor's first element to its last.
+    public let spanBytes: Int
+
     /// Whether the elements lie one after another in C order from `payloadOffset` on.
     public var isContiguous: Bool { TensorFiles.isContiguous(shape: shape, stride: stride) }
   }
@@ -73,7 +76,7 @@ public enum TorchFile {
       guard names.insert(name).inserted else {
         throw Failure(.badData, "\(path): the name \(name.quoted) comes twice")
       }
-      bytes += try TorchTensorReader.span(of: view, at: archive.locate(view)).count
+      bytes += try archive.locate(view).spanBytes
       guard bytes / maximumExpansion <= archive.file.byteCount else {
         throw Failure(
           .badData,
@@ -170,10 +173,9 @@ private final class TorchTensorReader: Sendable {
 
   func tensor(_ view: TorchTensorView) throws(Failure) -> Tensor {
     let location = try archive.locate(view)
-    let span = Self.span(of: view, at: location)
-    let isWhole = span.count == location.payloadBytes
+    let isWhole = location.spanBytes == location.payloadBytes
     if !isWhole { try verify(location, view) }
-    let bytes = try archive.file.read(at: span.lowerBound, count: span.count)
+    let bytes = try archive.file.read(at: location.payloadOffset, count: location.spanBytes)
     if isWhole, let crc32 = location.storageCRC, CRC32.checksum(bytes) != crc32 { throw damaged(view) }
     return Tensor(
       elementType: location.elementType, shape: view.shape,
@@ -181,22 +183,14 @@ private final class TorchTensorReader: Sendable {
         ? bytes : view.gather(from: bytes, elementByteCount: location.elementType.byteCount))
   }
 
-  /// The bytes of the file from a tensor's first element to its last.
-  static func span(of view: TorchTensorView, at location: TorchFile.TensorLocation) -> Range<Int> {
-    let byteCount = view.span * location.elementType.byteCount
-    return location.payloadOffset..<(location.payloadOffset + byteCount)
-  }
-
   private func verify(_ location: TorchFile.TensorLocation, _ view: TorchTensorView) throws(Failure) {
     guard let crc32 = location.storageCRC, verified.withLock({ !$0.contains(location.storageOffset) }) else {
       return
     }
-    var checksum: UInt32 = 0
-    for start in stride(from: 0, to: location.payloadBytes, by: Self.pieceByteCount) {
-      let count = min(Self.pieceByteCount, location.payloadBytes - start)
-      let piece = try archive.file.read(at: location.storageOffset + start, count: count)
-      checksum = piece.withUnsafeBytes { CRC32.checksum($0, continuing: checksum) }
-    }
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceByteCount, alignment: 64)
+    defer { piece.deallocate() }
+    let checksum = try archive.file.checksum(
+      of: location.storageOffset..<(location.storageOffset + location.payloadBytes), by: piece)
     guard checksum == crc32 else { throw damaged(view) }
     _ = verified.withLock { $0.insert(location.storageOffset) }
   }

@@ -23,6 +23,7 @@ public struct ConvertJob: Job {
       guard !FileWriting.isSameFile(input, output) else {
         throw Failure(.usage, "\(output) is the file to read: give the file to write another name")
       }
+      try FileSystem.checkWritable(output)
       let weights = try WeightsFile.open(input)
       try WeightsFile.write(weights, to: output, kind: kind)
       console.info("Wrote \(weights.names.count) tensors to \(output).")

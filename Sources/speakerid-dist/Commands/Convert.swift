@@ -14,7 +14,9 @@ struct Convert: JobCommand {
   @Argument(help: ArgumentHelp("The file to read.", valueName: "in"))
   var input: String
 
-  @Argument(help: ArgumentHelp("The file to write; one that is there is replaced when all is written.", valueName: "out"))
+  @Argument(
+    help: ArgumentHelp(
+      "The file to write; one that is there is replaced when all is written.", valueName: "out"))
   var output: String
 
   func invocation() throws -> Invocation { .job(ConvertJob(input: input, output: output), json: false) }

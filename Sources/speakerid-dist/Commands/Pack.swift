@@ -16,10 +16,16 @@ struct Pack: JobCommand {
       valueName: "dir"))
   var data: String
 
-  @Option(help: ArgumentHelp("The folder to pack into: a new one, an empty one, or one that the same pack has begun.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "The folder to pack into: a new one, an empty one, or one that the same pack has begun.",
+      valueName: "dir"))
   var output: String
 
-  @Option(help: ArgumentHelp("How many shard files, at most one an utterance; train.shards must divide it. Test utterances get as many.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "How many shard files, at most one an utterance; train.shards must divide it. Test utterances get as many.",
+      valueName: "n"))
   var shards = 8
 
   @OptionGroup var threads: ThreadOptions

@@ -12,7 +12,10 @@ struct Synthesize: JobCommand {
       notebook reads the folder too. A corpus that is there already is kept, and one that was interrupted is gone on with.
       """)
 
-  @Option(help: ArgumentHelp("Where the corpus goes: a new folder, an empty one, or one that holds this very corpus.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "Where the corpus goes: a new folder, an empty one, or one that holds this very corpus.",
+      valueName: "dir"))
   var output: String
 
   @Option(help: ArgumentHelp("Speakers.", valueName: "n"))

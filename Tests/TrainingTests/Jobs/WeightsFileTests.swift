@@ -18,9 +18,11 @@ import Training
     return try WeightsFile.openModel(path, output: "pred_layer").names
   }
 
-  @Test("have the network's own names", arguments: [
-    "", "module.", "model.", "_orig_mod.", "model._orig_mod.", "module._fsdp_wrapped_module.", "lit.net.",
-  ])
+  @Test(
+    "have the network's own names",
+    arguments: [
+      "", "module.", "model.", "_orig_mod.", "model._orig_mod.", "module._fsdp_wrapped_module.", "lit.net.",
+    ])
   func prefixes(prefix: String) throws {
     #expect(try Set(names(Self.names.map { prefix + $0 })) == Set(Self.names))
     #expect(try names(Self.names.map { prefix + $0 }, ending: "ckpt") == Self.names)
@@ -30,7 +32,8 @@ import Training
   func others() throws {
     #expect(
       try names(
-        ["model.encoder._orig_mod.layers.0.norm.bias", "model.pred_layer.weight", "criterion.weight"], ending: "pt")
+        ["model.encoder._orig_mod.layers.0.norm.bias", "model.pred_layer.weight", "criterion.weight"],
+        ending: "pt")
         == ["encoder.layers.0.norm.bias", "pred_layer.weight"])
     // Not the network that is asked for: its names stay, for the message that says so.
     #expect(try names(["model.other.weight"]) == ["model.other.weight"])
