@@ -86,8 +86,7 @@ let package = Package(
     .testTarget(
       name: "SpeakerNetTests",
       dependencies: [
-        "SpeakerNet", "DataParallel", "Training", "TensorCore", "TensorFiles", "Recipes", "Diagnostics",
-        "Yams",
+        "SpeakerNet", "DataParallel", "TensorCore", "TensorFiles", "Recipes", "Diagnostics", "Yams",
       ],
       resources: [.copy("Fixtures")]),
     .testTarget(

@@ -40,7 +40,9 @@ public struct TrainJob: Job {
 
   /// Trains, validates, saves checkpoints.
   public func run<C: Communicator>(_ communicator: C, console: Console) throws {
-    _ = try communicator.onRankZero { try runDirectory.map { try OutputFiles.check(run: $0, data: self.data) } }
+    _ = try communicator.onRankZero {
+      try runDirectory.map { try OutputFiles.check(run: $0, data: self.data) }
+    }
     let start = try resolveStart(communicator, console: console)
     if let end = start.finished { return console.info(end) }
     let configuration = start.configuration
