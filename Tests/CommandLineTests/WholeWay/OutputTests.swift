@@ -99,7 +99,7 @@ import Testing
     try FileManager.default.copyItem(atPath: try SmallCorpus.path.get(), toPath: "\(path)/data")
     try FileManager.default.copyItem(atPath: try WholeWay.packed.get(), toPath: "\(path)/packed")
     try FileManager.default.createSymbolicLink(atPath: "\(path)/link", withDestinationPath: "data")
-    let before = try WholeWay.files(path)
+    let before = try files(below: path)
     for (run, file) in [("data", "metadata.json"), ("link", "metadata.json"), ("packed", "manifest.json")] {
       for dry in [[], ["--dry-run"]] {
         try refused(
@@ -109,7 +109,7 @@ import Testing
           in: path)
       }
     }
-    #expect(try WholeWay.files(path) == before)
+    #expect(try files(below: path) == before)
   }
 
   @Test("standard output gets the bytes of the file and nothing else", arguments: [nil, 2])
