@@ -57,6 +57,8 @@ struct Session<Group: Communicator> {
       }
     }
     try? leave()
+    // Without memory OpenBLAS has fewer threads than it waits for at the end: what is left to it is not done.
+    if failure.kind == .outOfMemory { _exit(failure.kind.rawValue) }
     exit(failure.kind.rawValue)
   }
 

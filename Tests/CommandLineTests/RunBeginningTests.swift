@@ -140,8 +140,8 @@ import Testing
     let before = try FileManager.default.contentsOfDirectory(atPath: data).sorted()
     let file = try folder.write("text", to: "file")
     let cases: [(run: String, more: [String], status: Int32, text: String)] = [
-      (data, [], 64, "there is data in it"), (data, ["--overwrite"], 64, "there is data in it"),
-      (data, ["--resume", "auto"], 64, "there is data in it"),
+      (data, [], 64, "this is a data folder"), (data, ["--overwrite"], 64, "this is a data folder"),
+      (data, ["--resume", "auto"], 64, "this is a data folder"),
       (file, [], 74, "a file is in its place"), (file, ["--overwrite"], 74, "a file is in its place"),
       (file, ["--resume"], 66, "it is a file"), ("", [], 64, "--run: expected a value"),
       ("", ["--resume"], 64, "--run: expected a value"), ("\(file)/run", [], 74, "file/run"),

@@ -27,7 +27,9 @@ struct MPITransportTests {
   func fails() throws {
     let run = try check(["--fail", "2"], ranks: 3)
     #expect(run.status == Failure.Kind.badData.rawValue, "\(run)")
-    let lines = run.errors.split(separator: "\n").filter { $0.contains("shard 2 is cut short") }
+    let lines = (run.output + run.errors).split(separator: "\n").filter {
+      $0.contains("shard 2 is cut short")
+    }
     #expect(lines.count == 1 && lines[0].hasPrefix("rank 2 on "), "\(run)")
   }
 

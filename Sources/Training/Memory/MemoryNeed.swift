@@ -121,10 +121,11 @@ extension Configuration {
     }
     let most = min(available.host, available.process ?? Int.max), least = MemoryNeed.least(self)
     guard least > Double(most) else { return }
+    let limit = most < available.host ? " under the limit of a process (ulimit -v)" : ""
     throw Failure(
       .outOfMemory,
       "a training of this model needs more than \(memoryText(Int(min(least, 0x1p62)))) in each process, but"
-        + " \(memoryText(most)) are free: \(MemoryReport.advice)")
+        + " \(memoryText(most)) are free\(limit): \(MemoryReport.advice)")
   }
 }
 

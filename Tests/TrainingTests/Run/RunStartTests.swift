@@ -73,7 +73,7 @@ import Training
   }
 
   @Test("a run goes on from its latest checkpoint, on its own data, with the keys that may change")
-  func resumed() throws {
+  func linesBeyond() throws {
     let console = Console(talks: false)
     var job = TrainJob()
     job.runDirectory = run
@@ -210,7 +210,8 @@ import Training
     #expect(try resumed().finished != nil)
     try Data("damaged".utf8).write(
       to: URL(fileURLWithPath: "\(run)/checkpoints/step-00001200/model.safetensors"))
-    #expect(failure { _ = try resumed() }?.kind == .badData)
+    let damaged = failure { _ = try resumed() }
+    #expect(damaged?.kind == .badData, "\(damaged?.message ?? "")")
   }
 
   private func saveAgain(lacksValidation: Bool, _ best: BestResult) throws {
