@@ -59,7 +59,11 @@ public final class RunTimeline: Sendable {
   /// Notes what has just happened.
   ///
   /// - Parameter step: training steps done; of a `save`, those that it holds.
-  public func note(_ event: Event, step: Int) { note(event, step: step, at: WallClock.now) }
+  public func note(_ event: Event, step: Int) {
+    // A save ends on another thread: lines come in the order of their times.
+    order.withLock { _ in note(event, step: step, at: WallClock.now) }
+  }
+  private let order = Mutex(())
 
   /// - Parameter time: seconds since 1970.
   package func note(_ event: Event, step: Int, at time: Double) {
