@@ -49,6 +49,8 @@ public final class RunTimeline: Sendable {
   }
 
   private let lines: JSONLines
+  /// Held from the time of a line until it is written.
+  private let order = Mutex(())
   private let firstFailure = Mutex<String?>(nil)
 
   /// Opens the file to append to it; made if it is not there. A last line that a kill cut short is dropped.
@@ -63,7 +65,6 @@ public final class RunTimeline: Sendable {
     // A save ends on another thread: lines come in the order of their times.
     order.withLock { _ in note(event, step: step, at: WallClock.now) }
   }
-  private let order = Mutex(())
 
   /// - Parameter time: seconds since 1970.
   package func note(_ event: Event, step: Int, at time: Double) {
