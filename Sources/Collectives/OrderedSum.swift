@@ -30,17 +30,17 @@ public final class OrderedSum<C: Communicator> {
     let rootsOfRank = (0..<communicator.size).map { tree.subtrees(of: ownership.shards(of: $0)) }
     let firstRoot = rootsOfRank.indices.map { rank in rootsOfRank[..<rank].reduce(0) { $0 + $1.count } }
     let allNodes = rootsOfRank.flatMap { $0 }
-    let run = ownership.shards(of: communicator.rank)
+    let local = ownership.shards(of: communicator.rank)
     self.communicator = communicator
     self.count = count
     plan = try GatherPlan(counts: rootsOfRank.map { $0.count * count }, offsets: firstRoot.map { $0 * count })
     localSums = rootsOfRank[communicator.rank].map { node in
-      (node.lowerBound - run.lowerBound, TreeSum(of: node.map { $0..<$0 + 1 }, in: tree))
+      (node.lowerBound - local.lowerBound, TreeSum(of: node.map { $0..<$0 + 1 }, in: tree))
     }
     ownRoots = firstRoot[communicator.rank]..<firstRoot[communicator.rank] + localSums.count
     allRoots = TreeSum(of: allNodes, in: tree)
     roots = AlignedFloats(count: allNodes.count * count)
-    localShards = run.count
+    localShards = local.count
     rootPointers = .allocate(capacity: allNodes.count)
     for root in allNodes.indices {
       (rootPointers + root).initialize(to: UnsafePointer(roots.start + root * count))

@@ -22,20 +22,20 @@ public struct ShardTree: Equatable, Sendable {
     return range.lowerBound + 1 << (Int.bitWidth - 1 - below.leadingZeroBitCount)
   }
 
-  /// The largest nodes of the tree that lie wholly in `run`, left to right: what a rank can add up on its own.
+  /// The largest nodes of the tree that lie wholly in `local`, left to right: what a rank can add up on its own.
   ///
-  /// At most about 2 log₂ V; one when the run is itself a node.
-  public func subtrees(of run: Range<Int>) -> [Range<Int>] {
-    precondition(run.lowerBound >= 0 && run.upperBound <= shards, "shards \(run) of \(shards)")
-    return largestNodes(under: 0..<shards, within: run)
+  /// At most about 2 log₂ V; one when these shards are themselves a node.
+  public func subtrees(of local: Range<Int>) -> [Range<Int>] {
+    precondition(local.lowerBound >= 0 && local.upperBound <= shards, "shards \(local) of \(shards)")
+    return largestNodes(under: 0..<shards, within: local)
   }
 
-  private func largestNodes(under node: Range<Int>, within run: Range<Int>) -> [Range<Int>] {
-    if run.clamped(to: node).isEmpty { return [] }
-    if run.lowerBound <= node.lowerBound && node.upperBound <= run.upperBound { return [node] }
+  private func largestNodes(under node: Range<Int>, within local: Range<Int>) -> [Range<Int>] {
+    if local.clamped(to: node).isEmpty { return [] }
+    if local.lowerBound <= node.lowerBound && node.upperBound <= local.upperBound { return [node] }
     let middle = Self.middle(of: node)
-    return largestNodes(under: node.lowerBound..<middle, within: run)
-      + largestNodes(under: middle..<node.upperBound, within: run)
+    return largestNodes(under: node.lowerBound..<middle, within: local)
+      + largestNodes(under: middle..<node.upperBound, within: local)
   }
 
   /// One addition of the tree: the sum in slot `from` is added to the sum in slot `into`.
@@ -48,8 +48,8 @@ public struct ShardTree: Equatable, Sendable {
 
   /// The additions that can be made with `nodes`, in an order that needs each node as late as possible.
   ///
-  /// - Parameter nodes: nodes of the tree, left to right, not overlapping; node i is in slot i. The single shards
-  ///   of a run give a rank's own additions (what is left in slots are the sums of `subtrees(of: run)`, each in
+  /// - Parameter nodes: nodes of the tree, left to right, not overlapping; node i is in slot i. A rank's single
+  ///   shards give its own additions (what is left in slots are the sums of `subtrees(of: local)`, each in
   ///   the slot of its first shard); the roots of all ranks give the additions of a slice's owner (what is left
   ///   is the whole sum, in slot 0).
   /// - Returns: merges in post-order: after node i arrives, every merge with `from <= i` that comes next in the
@@ -79,5 +79,38 @@ public struct ShardTree: Equatable, Sendable {
     guard let left, let right else { return nil }
     merges.append(Merge(into: left, from: right))
     return left
+  }
+}
+
+/// Which rank holds which shards: rank r of R a contiguous run, sizes differing by at most one, longer runs first.
+///
+/// With more ranks than shards the last ranks hold none; they still own a slice of the parameters.
+public struct ShardOwnership: Equatable, Sendable {
+  /// The number of shards, V: the slices of the global batch.
+  public let shards: Int
+  /// The number of ranks, R.
+  public let ranks: Int
+
+  /// - Precondition: at least one shard and one rank.
+  public init(shards: Int, ranks: Int) {
+    precondition(shards > 0 && ranks > 0, "ownership needs at least one shard and one rank")
+    self.shards = shards
+    self.ranks = ranks
+  }
+
+  /// The shards of `rank`; empty at `shards ..< shards` when there are none left for it.
+  public func shards(of rank: Int) -> Range<Int> {
+    precondition(0 <= rank && rank < ranks, "rank \(rank) of \(ranks)")
+    let (each, longer) = shards.quotientAndRemainder(dividingBy: ranks)
+    let first = rank * each + min(rank, longer)
+    return first..<first + each + (rank < longer ? 1 : 0)
+  }
+
+  /// The rank that holds `shard`.
+  public func owner(of shard: Int) -> Int {
+    precondition(0 <= shard && shard < shards, "shard \(shard) of \(shards)")
+    let (each, longer) = shards.quotientAndRemainder(dividingBy: ranks)
+    let inLongerRuns = longer * (each + 1)
+    return shard < inLongerRuns ? shard / (each + 1) : longer + (shard - inLongerRuns) / each
   }
 }

@@ -29,8 +29,8 @@ enum Program {
 
     guard rank != nil else { Session(SoloGroup(), leave: {}).run(invocation) }
     do {
-      let group = try MPIGroup.start()
-      Session(group, leave: group.finalize).run(invocation)
+      let communicator = try MPIGroup.start()
+      Session(communicator, leave: communicator.finalize).run(invocation)
     } catch {
       // Without MPI nobody knows who is rank 0, so everybody speaks.
       Console(talks: true).error(error)

@@ -6,12 +6,12 @@ import Training
 
 /// One process's part in a job, from the start to the exit status.
 struct Session<Group: Communicator> {
-  private let group: Group
+  private let communicator: Group
   private let leave: () throws -> Void
 
   /// - Parameter leave: what is to be done last with the other processes.
-  init(_ group: Group, leave: @escaping () throws -> Void) {
-    self.group = group
+  init(_ communicator: Group, leave: @escaping () throws -> Void) {
+    self.communicator = communicator
     self.leave = leave
   }
 
@@ -19,17 +19,18 @@ struct Session<Group: Communicator> {
   func run(_ invocation: Result<Invocation, any Error>) -> Never {
     var keepsOutput = false
     if case .success(.job(_, let json)) = invocation { keepsOutput = json }
-    let console = Console(talks: group.rank == 0, json: keepsOutput)
-    OutOfMemory.whenItHappens { [group] failure in
+    let console = Console(talks: communicator.rank == 0, json: keepsOutput)
+    OutOfMemory.whenItHappens { [communicator] failure in
       let line =
-        group.size == 1 ? failure.message : "rank \(group.rank) on \(group.hostName): \(failure.message)"
+        communicator.size == 1
+        ? failure.message : "rank \(communicator.rank) on \(communicator.hostName): \(failure.message)"
       Console(talks: true).error(Failure(failure.kind, line))
-      group.abort(status: failure.kind.rawValue)
+      communicator.abort(status: failure.kind.rawValue)
     }
     do {
       switch try invocation.get() {
       case .text(let text): try console.result(text)
-      case .job(let job, _): try job.run(group, console: console)
+      case .job(let job, _): try job.run(communicator, console: console)
       case .launch(let options): try Supervisor.launch(options)
       }
       try leave()
@@ -47,8 +48,8 @@ struct Session<Group: Communicator> {
   /// this rank alone, the others wait for it in some exchange and never come: then this rank says what
   /// happened and goes, and the launcher ends the others.
   private func end(_ failure: Failure) -> Never {
-    if group.size > 1 {
-      let line = "rank \(group.rank) on \(group.hostName): \(failure.message)"
+    if communicator.size > 1 {
+      let line = "rank \(communicator.rank) on \(communicator.hostName): \(failure.message)"
       let kind = failure.kind
       Thread.detachNewThread {
         Thread.sleep(forTimeInterval: Self.patience)

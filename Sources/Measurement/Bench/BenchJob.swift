@@ -115,7 +115,7 @@ struct BenchSetup<C: Communicator> {
   let model: SpeakerModel
 
   /// This rank's shards.
-  var run: Range<Int> {
+  var localShards: Range<Int> {
     ShardOwnership(shards: configuration.train.shards, ranks: communicator.size).shards(of: communicator.rank)
   }
 
@@ -149,13 +149,13 @@ struct BenchSetup<C: Communicator> {
 
   /// Reads and verifies this rank's shards. Collective.
   func prepareData() throws {
-    try communicator.agreeing { try data.prepare(run, threads: threads, console: console) }
+    try communicator.agreeing { try data.prepare(localShards, threads: threads, console: console) }
   }
 
   /// This rank's training slices, read as training reads them. Collective.
   func slices() throws -> TrainingSlices {
     try communicator.agreeing {
-      try data.slices(of: run, shape: configuration.batchShape, seed: configuration.train.seed)
+      try data.slices(of: localShards, shape: configuration.batchShape, seed: configuration.train.seed)
     }
   }
 

@@ -74,21 +74,21 @@ struct DataBench<C: Communicator> {
   func measure() throws -> RateFigures {
     let slices = try setup.slices()
     let shape = setup.configuration.batchShape
-    let run = setup.run
+    let localShards = setup.localShards
     let team = ThreadTeam(workers: setup.threads, seats: setup.threads)
     let arenas = (0..<setup.threads).map { _ in Arena() }
     var failure: (any Error)?
 
     /// The slices of this rank for some steps, each on whichever thread is free.
     func fill(steps: Range<Int>) throws {
-      team.forEach(run.count) { item, worker in
+      team.forEach(localShards.count) { item, worker in
         let arena = arenas[worker]
         arena.reset()
         let mels = arena.floats(shape.samplesPerShard * shape.frames * Corpus.bins)
         let labels = arena.integers(shape.samplesPerShard)
         do {
           for step in steps {
-            try slices.fill(shard: run.lowerBound + item, step: step, mels: mels, labels: labels)
+            try slices.fill(shard: localShards.lowerBound + item, step: step, mels: mels, labels: labels)
           }
         } catch { team.withLock { failure = error } }
       }

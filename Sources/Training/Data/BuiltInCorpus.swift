@@ -18,15 +18,15 @@ package enum BuiltInCorpus {
   }
 
   /// Whether every host has the corpus. Collective.
-  static func isThere<C: Communicator>(_ group: C) throws -> Bool {
-    let isWritten = try group.agreeing { try synthesizer().isWritten(directory) }
-    return try !group.allGather(isWritten ? 1 : 0).contains(0)
+  static func isThere<C: Communicator>(_ communicator: C) throws -> Bool {
+    let isWritten = try communicator.agreeing { try synthesizer().isWritten(directory) }
+    return try !communicator.allGather(isWritten ? 1 : 0).contains(0)
   }
 
   /// Makes sure that every host has the corpus; one process of each host writes it with all its cores. Collective.
-  static func provide<C: Communicator>(_ group: C, console: Console) throws -> String {
-    let leads = try group.isFirstOfHost()
-    try group.agreeing {
+  static func provide<C: Communicator>(_ communicator: C, console: Console) throws -> String {
+    let leads = try communicator.isFirstOfHost()
+    try communicator.agreeing {
       guard leads else { return }
       let synthesizer = try synthesizer()
       guard try !synthesizer.isWritten(directory) else { return }

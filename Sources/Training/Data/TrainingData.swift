@@ -44,8 +44,8 @@ package struct TrainingData: Sendable {
   }
 
   /// The utterances and labels of local shards, ready to be drawn from.
-  package func slices(of run: Range<Int>, shape: BatchShape, seed: UInt64) throws -> TrainingSlices {
-    try TrainingSlices(self, run: run, shape: shape, seed: seed)
+  package func slices(of localShards: Range<Int>, shape: BatchShape, seed: UInt64) throws -> TrainingSlices {
+    try TrainingSlices(self, localShards: localShards, shape: shape, seed: seed)
   }
 }
 
@@ -54,18 +54,18 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
   // Unchecked: each sampler is used by the one worker that carries its shard.
   private let corpus: Corpus
   private let reader: SegmentReader
-  private let run: Range<Int>
+  private let localShards: Range<Int>
   private let shape: BatchShape
   private let seed: UInt64
   private let samplers: UnsafeMutablePointer<ShardSampler>
 
-  init(_ data: TrainingData, run: Range<Int>, shape: BatchShape, seed: UInt64) throws {
+  init(_ data: TrainingData, localShards: Range<Int>, shape: BatchShape, seed: UInt64) throws {
     corpus = data.corpus
     reader = SegmentReader(corpus: data.corpus, length: shape.frames)
-    self.run = run
+    self.localShards = localShards
     self.shape = shape
     self.seed = seed
-    let made = try run.map { shard in
+    let made = try localShards.map { shard in
       try ShardSampler(
         members: data.training[shard], sliceSize: shape.samplesPerShard, seed: seed, shard: shard)
     }
@@ -74,14 +74,14 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
   }
 
   deinit {
-    samplers.deinitialize(count: run.count)
+    samplers.deinitialize(count: localShards.count)
     samplers.deallocate()
   }
 
   package func fill(
     shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
   ) throws {
-    let sampler = samplers + (shard - run.lowerBound)
+    let sampler = samplers + (shard - localShards.lowerBound)
     for sample in 0..<shape.samplesPerShard {
       let utterance = sampler.pointee.utterance(step: step, slot: sample)
       labels[sample] = Int32(corpus.utterances[utterance].label)
@@ -94,16 +94,16 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
 
 extension TrainingData {
   /// Reads and verifies the frames of a rank's shards, with a progress line.
-  package func prepare(_ run: Range<Int>, threads: Int, console: Console) throws {
-    let total = run.reduce(0) { $0 + training[$1].count + validation[$1].count }
+  package func prepare(_ localShards: Range<Int>, threads: Int, console: Console) throws {
+    let total = localShards.reduce(0) { $0 + training[$1].count + validation[$1].count }
     try show(total, console) { progress in
-      try corpus.prepare(shards: run, of: shards, threads: threads, progress: progress)
+      try corpus.prepare(shards: localShards, of: shards, threads: threads, progress: progress)
     }
   }
 
   /// Reads and verifies what a rank needs for a validation, with a progress line.
-  func prepareValidation(_ run: Range<Int>, threads: Int, console: Console) throws {
-    let utterances = run.flatMap { validation[$0] }.map { split.validation[$0] }
+  func prepareValidation(_ localShards: Range<Int>, threads: Int, console: Console) throws {
+    let utterances = localShards.flatMap { validation[$0] }.map { split.validation[$0] }
     try show(utterances.count, console) { progress in
       try corpus.prepare(utterances, threads: threads, progress: progress)
     }

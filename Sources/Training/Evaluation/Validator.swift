@@ -61,8 +61,8 @@ package struct Validator<C: Communicator> {
   ) throws -> Result? {
     let total = data.split.validation.count
     let ownership = ShardOwnership(shards: data.shards, ranks: communicator.size)
-    let run = ownership.shards(of: communicator.rank)
-    let mine = run.flatMap { data.validation[$0] }
+    let localShards = ownership.shards(of: communicator.rank)
+    let mine = localShards.flatMap { data.validation[$0] }
     var outcomes = [Outcome](repeating: (0, 0), count: mine.count)
 
     return try console.progress("Valid", unit: "uttr", total: total) { bar in
@@ -135,5 +135,39 @@ package struct Validator<C: Communicator> {
     }
     let count = Double(max(1, total))
     return Result(loss: loss / count, accuracy: Double(correct) / count, utterances: total)
+  }
+}
+
+/// Threads that evaluate utterances, each in a workspace of its own.
+package final class EvaluationTeam {
+  /// Memory a workspace keeps after a very long utterance, in bytes.
+  private static let keptMemory = 64 << 20
+
+  private let team: ThreadTeam
+  private let workspaces: [Workspace]
+
+  package init(threads: Int) {
+    team = ThreadTeam(workers: threads, seats: threads)
+    workspaces = (0..<threads).map { _ in Workspace() }
+  }
+
+  /// Calls `body` once for each item; a result depends on its item alone, so it does not matter on which thread.
+  ///
+  /// - Parameter done: called after each item, by one thread at a time.
+  /// - Throws: the error of the first item, in order, that failed.
+  func forEach(
+    _ count: Int, done: () -> Void = {}, _ body: (_ item: Int, _ workspace: Workspace) throws -> Void
+  ) throws {
+    var failure: (item: Int, error: any Error)?
+    team.forEach(count) { item, worker in
+      do {
+        try body(item, workspaces[worker])
+        team.withLock { done() }
+      } catch {
+        team.withLock { if failure == nil || failure!.item > item { failure = (item, error) } }
+      }
+      workspaces[worker].arena.trim(keeping: Self.keptMemory)
+    }
+    if let failure { throw failure.error }
   }
 }

@@ -20,9 +20,9 @@ public struct BaselineJob: Job {
   }
 
   /// Reads every frame once, on rank 0; the other ranks wait.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    let threads = try ThreadCount.resolve(nil, group)
-    _ = try group.onRankZero {
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    let threads = try ThreadCount.resolve(nil, communicator)
+    _ = try communicator.onRankZero {
       let data = try TrainingData(directory: data, seed: seed, shards: 1)
       try data.prepare(0..<1, threads: threads, console: console)
       let training = try data.training[0].map { try data.meanSpectrum(of: $0) }

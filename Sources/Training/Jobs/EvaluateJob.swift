@@ -26,22 +26,23 @@ public struct EvaluateJob: Job {
   }
 
   /// Accuracy and loss on the validation split of the weights' own seed.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    let trained = try TrainedModel(source, overrides: overrides, group, note: console.info)
-    let threads = try ThreadCount.resolve(threads, group)
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    let trained = try TrainedModel(source, overrides: overrides, communicator, note: console.info)
+    let threads = try ThreadCount.resolve(threads, communicator)
     KernelSet.start()
     let train = trained.configuration.train
-    let data = try group.agreeing {
+    let data = try communicator.agreeing {
       let opened = try TrainingData(directory: self.data, seed: train.seed, shards: train.shards)
       try trained.check(speakers: opened.corpus.speakers.count, of: self.data)
       return opened
     }
-    try group.checkSameData(data.corpus.fingerprint, self.data)
+    try communicator.checkSameData(data.corpus.fingerprint, self.data)
     // With more ranks than shards the last ones have nothing to judge.
-    let run = ShardOwnership(shards: train.shards, ranks: group.size).shards(of: group.rank)
-    try group.agreeing { try data.prepareValidation(run, threads: threads, console: console) }
+    let localShards = ShardOwnership(shards: train.shards, ranks: communicator.size).shards(
+      of: communicator.rank)
+    try communicator.agreeing { try data.prepareValidation(localShards, threads: threads, console: console) }
     let validator = Validator(
-      communicator: group, model: trained.model, data: data,
+      communicator: communicator, model: trained.model, data: data,
       unit: whole ? .wholeUtterances : .segments(frames: train.segmentLength), seed: train.seed,
       team: EvaluationTeam(threads: threads))
     let result = try validator(trained.state, console: console)

@@ -29,19 +29,19 @@ public struct GradientsJob: Job {
   }
 
   /// One forward and backward pass over a given batch, as a training step computes it, dropout off.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    _ = try group.onRankZero {
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    _ = try communicator.onRankZero {
       try OutputFiles([("--output", output)]).check(
         reading: [
           ("--batch", self.batch), ("--weights", weights), configurationFile.map { ("--config", $0) },
         ])
     }
     let trained = try TrainedModel(
-      .file(weights: weights, configuration: configurationFile), overrides: overrides, group,
+      .file(weights: weights, configuration: configurationFile), overrides: overrides, communicator,
       note: console.info)
-    let threads = try ThreadCount.resolve(threads, group)
+    let threads = try ThreadCount.resolve(threads, communicator)
     KernelSet.start()
-    let batch = try group.agreeing {
+    let batch = try communicator.agreeing {
       let batch = try GivenBatch(file: self.batch, speakers: trained.model.speakers)
       let values = trained.configuration.model.batchNormValues(samples: batch.samples, frames: batch.frames)
       guard values != 1 else {
@@ -58,13 +58,13 @@ public struct GradientsJob: Job {
     let shape = BatchShape(samplesPerShard: batch.samples / shards, frames: batch.frames, shards: shards)
     let layout = trained.model.layout
     let step = try GradientStep(
-      group, model: trained.model, state: trained.state, batch: shape, threads: threads,
+      communicator, model: trained.model, state: trained.state, batch: shape, threads: threads,
       exchange: ExchangeSettings(overlaps: false))
-    let counts = (0..<group.size).map {
-      ShardOwnership(shards: shards, ranks: group.size).shards(of: $0).count * shape.samplesPerShard
+    let counts = (0..<communicator.size).map {
+      ShardOwnership(shards: shards, ranks: communicator.size).shards(of: $0).count * shape.samplesPerShard
         * trained.model.speakers
     }
-    var mine = [Float](repeating: 0, count: counts[group.rank])
+    var mine = [Float](repeating: 0, count: counts[communicator.rank])
     let outcome = try mine.withUnsafeMutableBufferPointer { logits in
       step.begin(0, source: batch.source(shape), dropoutSeed: nil, logits: logits.baseAddress)
       step.runSlices()
@@ -72,8 +72,8 @@ public struct GradientsJob: Job {
     }
     guard outcome.isSound else { throw try step.refuse() }
     let sum = try step.summedGradient()
-    let logits = try mine.withUnsafeBufferPointer { try group.gather($0, counts: counts) }
-    try group.agreeing {
+    let logits = try mine.withUnsafeBufferPointer { try communicator.gather($0, counts: counts) }
+    try communicator.agreeing {
       guard let logits else { return }
       var tensors: [(String, Tensor)] = [
         ("loss", Tensor(float32: [outcome.loss], shape: [1])),

@@ -9,13 +9,13 @@ public let programVersion = "0.1.0"
 /// The work of one subcommand: its options, and what is done with them.
 ///
 /// A job is a plain value that knows neither flags nor terminals nor MPI, so tests run it as the command line
-/// does, over any group.
+/// does, over any communicator.
 public protocol Job: Sendable {
-  /// Does the work; every rank of the group calls it with equal options.
+  /// Does the work; every rank of the communicator calls it with equal options.
   ///
   /// - Parameter console: talks on rank 0 alone.
   /// - Throws: a `Failure`, the same on all ranks.
-  func run<C: Communicator>(_ group: C, console: Console) throws
+  func run<C: Communicator>(_ communicator: C, console: Console) throws
 }
 
 extension Communicator {
@@ -60,15 +60,15 @@ public enum ThreadCount {
   /// Collective: the processes of one machine share its cores evenly.
   ///
   /// - Throws: `usage` for less than one thread, or more than any machine has use for.
-  public static func resolve<C: Communicator>(_ asked: Int?, _ group: C) throws -> Int {
-    let hosts = try group.allGather(text: group.hostName)
+  public static func resolve<C: Communicator>(_ asked: Int?, _ communicator: C) throws -> Int {
+    let hosts = try communicator.allGather(text: communicator.hostName)
     if let asked {
       guard (1...most).contains(asked) else {
         throw Failure(.usage, "--threads: expected 1 to \(most), found \(asked)")
       }
       return asked
     }
-    let neighbours = hosts.count { $0 == group.hostName }
+    let neighbours = hosts.count { $0 == communicator.hostName }
     return max(1, ProcessInfo.processInfo.activeProcessorCount / neighbours)
   }
 }

@@ -20,16 +20,18 @@ public struct PackJob: Job {
   }
 
   /// Packs; each rank writes its own run of the files.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    let threads = try ThreadCount.resolve(threads, group)
-    let packer = try group.agreeing { try Packer(source: data, output: output, files: shards) }
-    let lock = try group.onRankZero {
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    let threads = try ThreadCount.resolve(threads, communicator)
+    let packer = try communicator.agreeing { try Packer(source: data, output: output, files: shards) }
+    let lock = try communicator.onRankZero {
       try packer.claim { console.info("Another process is packing into \(output): waiting for it") }
     }
     defer { lock?.release() }
     let start = Console.monotonicSeconds()
-    let mine = packer.files * group.rank / group.size..<packer.files * (group.rank + 1) / group.size
-    try group.agreeing {
+    let mine =
+      packer.files * communicator.rank / communicator.size..<packer.files * (communicator.rank + 1)
+      / communicator.size
+    try communicator.agreeing {
       try console.progress("Pack", unit: "uttr", total: packer.utterances) { bar in
         try packer.run(files: mine, threads: threads) { done, total in
           bar.expect(total: total)
@@ -37,7 +39,7 @@ public struct PackJob: Job {
         }
       }
     }
-    _ = try group.onRankZero { try packer.finish() }
+    _ = try communicator.onRankZero { try packer.finish() }
     let rate = Double(packer.utterances) / max(1e-9, Console.monotonicSeconds() - start)
     console.info(
       "Packed \(packer.utterances) utterances into \(packer.files) shards in \(output), "

@@ -28,22 +28,22 @@ public struct PredictJob: Job {
   }
 
   /// Writes the homework's submission, and the logits if they are wanted.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    _ = try group.onRankZero { try checkOutputs() }
-    let trained = try TrainedModel(source, overrides: overrides, group, note: console.info)
-    let threads = try ThreadCount.resolve(threads, group)
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    _ = try communicator.onRankZero { try checkOutputs() }
+    let trained = try TrainedModel(source, overrides: overrides, communicator, note: console.info)
+    let threads = try ThreadCount.resolve(threads, communicator)
     KernelSet.start()
-    let corpus = try group.agreeing {
+    let corpus = try communicator.agreeing {
       let corpus = try Corpus.open(data)
       try trained.check(speakers: corpus.speakers.count, of: data)
       return corpus
     }
-    try group.checkSameData(corpus.testFingerprint, data)
+    try communicator.checkSameData(corpus.testFingerprint, data)
     let predictor = Predictor(
-      communicator: group, model: trained.model, state: trained.state, corpus: corpus,
+      communicator: communicator, model: trained.model, state: trained.state, corpus: corpus,
       team: EvaluationTeam(threads: threads))
     let all = try predictor(threads: threads, console: console)
-    try group.agreeing {
+    try communicator.agreeing {
       guard let all, let tests = corpus.tests else { return }
       let speakers = trained.model.speakers
       try OutputFiles.write(Self.submission(all, tests, corpus.speakers), to: output, console)

@@ -17,8 +17,8 @@ public struct RecipesJob: Job {
   public init() {}
 
   /// Lists them, on rank 0.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    _ = try group.onRankZero {
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    _ = try communicator.onRankZero {
       let recipes = try chosen()
       if json {
         let object: JSON = ["recipes": .array(try recipes.map { try $0.json() })]

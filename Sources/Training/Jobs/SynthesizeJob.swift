@@ -38,29 +38,30 @@ public struct SynthesizeJob: Job {
   public init(output: String) { self.output = output }
 
   /// Synthesizes; each rank renders its own run of the utterances. A corpus that is there already is kept.
-  public func run<C: Communicator>(_ group: C, console: Console) throws {
-    let threads = try ThreadCount.resolve(threads, group)
-    let synthesizer = try group.agreeing {
+  public func run<C: Communicator>(_ communicator: C, console: Console) throws {
+    let threads = try ThreadCount.resolve(threads, communicator)
+    let synthesizer = try communicator.agreeing {
       try CorpusSynthesizer(
         speakers: speakers, utterances: utterances, testUtterances: testUtterances, seed: seed,
         lengths: lengths.distribution)
     }
-    let lock = try group.onRankZero {
+    let lock = try communicator.onRankZero {
       try synthesizer.prepare(output) {
         console.info("Another process is writing a corpus to \(output): waiting for it")
       }
     }.flatMap { $0 }
     defer { lock?.release() }
-    guard try group.allGather(lock == nil ? 0 : 1)[0] == 1 else {
+    guard try communicator.allGather(lock == nil ? 0 : 1)[0] == 1 else {
       console.info("The corpus in \(output) is there already.")
       return
     }
     let count = synthesizer.utterances.count
-    let mine = count * group.rank / group.size..<count * (group.rank + 1) / group.size
-    try group.agreeing {
+    let mine =
+      count * communicator.rank / communicator.size..<count * (communicator.rank + 1) / communicator.size
+    try communicator.agreeing {
       try synthesizer.write(mine, to: output, threads: threads, console: console)
     }
-    _ = try group.onRankZero { try synthesizer.finish(output) }
+    _ = try communicator.onRankZero { try synthesizer.finish(output) }
     console.info(
       "Wrote \(synthesizer.trainingUtterances) utterances of \(speakers) speakers "
         + "and \(synthesizer.testUtterances) test utterances to \(output).")

@@ -25,9 +25,9 @@ struct TrainedModel {
   ///
   /// - Parameter note: gets one line when the file holds names that the model does not use.
   init<C: Communicator>(
-    _ source: WeightsSource, overrides: [String], _ group: C, note: (String) -> Void = { _ in }
+    _ source: WeightsSource, overrides: [String], _ communicator: C, note: (String) -> Void = { _ in }
   ) throws {
-    (configuration, model, state, file) = try group.agreeing {
+    (configuration, model, state, file) = try communicator.agreeing {
       let (configuration, weights, file) = try Self.read(source, overrides)
       let speakers = try Self.speakers(in: weights, configuration.model, file: file)
       let model = try SpeakerModel(configuration.model, speakers: speakers)

@@ -10,13 +10,13 @@ package enum ParameterChecksum {
   /// - Parameter step: steps done, for the message.
   /// - Throws: `rankLost` on all ranks, naming those that differ from the majority (from rank 0 without one).
   ///   An earlier checkpoint is right as far as this knows, so `--resume` goes on from it.
-  package static func compare<C: Communicator>(_ state: ModelState, step: Int, _ group: C) throws {
+  package static func compare<C: Communicator>(_ state: ModelState, step: Int, _ communicator: C) throws {
     let parameters = UnsafeRawBufferPointer(start: state.parameters, count: state.layout.count * 4)
     let statistics = UnsafeRawBufferPointer(start: state.statistics, count: state.layout.statisticsCount * 4)
-    let sums = try group.allGather(of(statistics, seed: of(parameters)))
+    let sums = try communicator.allGather(of(statistics, seed: of(parameters)))
     let odd = dissenters(sums)
     guard !odd.isEmpty else { return }
-    let named = try group.places(of: odd)
+    let named = try communicator.places(of: odd)
     let reference = odd.contains(0) || odd.count < sums.count - odd.count ? "the others'" : "rank 0's"
     throw Failure(
       .rankLost,

@@ -30,20 +30,20 @@ package final class Watchdog: Sendable {
   /// - Parameters:
   ///   - timeout: seconds after which a rank that does not move is missing; 0 watches nobody.
   ///   - noting: what else is told of a stall, on its way to the end.
-  /// - Returns: `nil` where there is nothing to watch: alone, and in a group within one process.
+  /// - Returns: `nil` where there is nothing to watch: alone, and in a communicator within one process.
   static func start<C: Communicator>(
-    _ group: C, timeout: Double, console: Console, noting: @escaping OnStall
+    _ communicator: C, timeout: Double, console: Console, noting: @escaping OnStall
   ) throws -> Watchdog? {
-    guard timeout > 0, group.size > 1, let activity = group.activity else { return nil }
-    guard let channel = try group.openHeartbeats() else {
+    guard timeout > 0, communicator.size > 1, let activity = communicator.activity else { return nil }
+    guard let channel = try communicator.openHeartbeats() else {
       console.warning("a stalled run will not be noticed: this MPI does not grant MPI_THREAD_MULTIPLE")
       return nil
     }
-    let hosts = try group.allGather(text: group.hostName)
-    return Watchdog(activity, channel, rank: group.rank, hosts: hosts, timeout: timeout) { message in
+    let hosts = try communicator.allGather(text: communicator.hostName)
+    return Watchdog(activity, channel, rank: communicator.rank, hosts: hosts, timeout: timeout) { message in
       noting(message)
       Console(talks: true).error(Failure(.rankLost, message))
-      group.abort(status: Failure.Kind.rankLost.rawValue)
+      communicator.abort(status: Failure.Kind.rankLost.rawValue)
     }
   }
 
