@@ -177,7 +177,7 @@ package final class GradientStep<C: Communicator>: GlobalBatch, @unchecked Senda
         RandomStream(seed: $0, purpose: .dropout, step: order.step, shard: shard)
       },
       batch: self, slice: slice)
-    let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
+    let mels = pass.matrix(pass.rows, model.bands)
     let labels = labels + slice * batch.samplesPerShard
     if !isEmpty {
       do {
@@ -269,7 +269,7 @@ package struct NonFiniteLoss: Error, CustomStringConvertible {
 ///
 /// The one existential of a step, made once by the caller and asked once a slice: the tensors' path has none.
 package protocol SliceSource: Sendable {
-  /// Fills the slice of one shard: `mels` [samples, frames, 40] and `labels` [samples]. Called from several threads,
+  /// Fills the slice of one shard: `mels` [samples, frames, bands] and `labels` [samples]. Called from several threads,
   /// each for a shard of its own.
   func fill(
     shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>

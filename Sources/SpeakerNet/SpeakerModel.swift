@@ -1,18 +1,20 @@
 import Diagnostics
 import TensorCore
 
-/// A speaker classifier: mels_N40 → prenet → encoder → pooling → head → logits_BC.
+/// A speaker classifier: mels_NM → prenet → encoder → pooling → head → logits_BC.
 ///
 /// The model is a description: where each parameter lies and what is computed with it. Values are in a
 /// ``ModelState``, and one slice's activations in a ``Pass``, so any number of slices can be under way at once.
 public struct SpeakerModel: Sendable {
-  /// Mel bands of a frame.
-  public static let melBands = 40
+  /// Mel bands of a frame in the homework's features.
+  public static let homeworkBands = 40
 
   /// What the model is made of.
   public let configuration: ModelConfiguration
   /// Number of speakers, C.
   public let speakers: Int
+  /// Mel bands of a frame, M.
+  public let bands: Int
   /// Names and places of its parameters.
   public let layout: ParameterLayout
   /// Parameters of the encoder, those that are shared counted once.
@@ -24,12 +26,18 @@ public struct SpeakerModel: Sendable {
   private let head: Head
   private let loss: Loss
 
+  /// - Parameters:
+  ///   - speakers: how many the model tells apart.
+  ///   - bands: of a frame; at least 1.
   /// - Throws: a usage ``Failure`` when the configuration is not a model, or its encoder is larger than its limit.
-  public init(_ configuration: ModelConfiguration, speakers: Int) throws(Failure) {
+  public init(
+    _ configuration: ModelConfiguration, speakers: Int, bands: Int = homeworkBands
+  ) throws(Failure) {
+    precondition(bands > 0, "a frame has at least one band")
     try configuration.check()
     var layout = ParameterLayout()
     let width = configuration.dModel
-    prenet = Linear("prenet", inputs: Self.melBands, outputs: width, in: &layout)
+    prenet = Linear("prenet", inputs: bands, outputs: width, in: &layout)
     let before = layout.storedCount
     encoder = Encoder(configuration.encoder, width: width, in: &layout)
     encoderParameters = layout.storedCount - before
@@ -45,6 +53,7 @@ public struct SpeakerModel: Sendable {
     layout.finish()
     self.configuration = configuration
     self.speakers = speakers
+    self.bands = bands
     self.layout = layout
   }
 
@@ -76,15 +85,15 @@ public struct SpeakerModel: Sendable {
       + head.work(samples: samples, frames: frames)
   }
 
-  /// The logits of a slice, [B, C]; `mels` is [B·T, 40]. For AM-softmax s·cos, without the margin.
-  public func logits(_ mels_N40: Matrix, _ pass: inout Pass) -> Matrix {
-    head.forward(pooling.forward(encoder.forward(prenet.forward(mels_N40, &pass), &pass), &pass), &pass)
+  /// The logits of a slice, [B, C]; `mels` is [B·T, M]. For AM-softmax s·cos, without the margin.
+  public func logits(_ mels_NM: Matrix, _ pass: inout Pass) -> Matrix {
+    head.forward(pooling.forward(encoder.forward(prenet.forward(mels_NM, &pass), &pass), &pass), &pass)
   }
 
   /// A slice's logits, its part of the loss, and its part of every parameter's gradient of the mean loss over the
   /// global batch, written to the pass's gradients.
   public func gradients(
-    _ mels_N40: Matrix, labels: UnsafePointer<Int32>, _ pass: inout Pass
+    _ mels_NM: Matrix, labels: UnsafePointer<Int32>, _ pass: inout Pass
   ) -> (logits: Matrix, loss: Loss.Result) {
     pass.clearVectorGradients(layout)
     let logits_BC = pass.matrix(pass.samples, speakers)
@@ -94,8 +103,8 @@ public struct SpeakerModel: Sendable {
     repeat {  // once even for an empty slice: the others may wait for its sums
       let part = start..<min(slice, start + together)
       pass.part(part, of: slice) { pass in
-        let mels_N40 = mels_N40.rows(start * pass.frames..<part.upperBound * pass.frames)
-        let y_BC = logits(mels_N40, &pass)
+        let mels_NM = mels_NM.rows(start * pass.frames..<part.upperBound * pass.frames)
+        let y_BC = logits(mels_NM, &pass)
         let dy_BC = pass.matrix(y_BC.rows, y_BC.columns)
         result += loss(y_BC, labels: labels + start, gradient: dy_BC, pass)
         logits_BC.rows(part).copy(from: y_BC)
@@ -131,9 +140,9 @@ extension SpeakerModel {
       samples: samples, frames: frames, globalSamples: samples, mode: .training, state: state,
       gradients: state.parameters, workspace: workspace,
       dropout: RandomStream(seed: 0, purpose: .dropout))
-    let mels_N40 = pass.matrix(pass.rows, Self.melBands)
+    let mels_NM = pass.matrix(pass.rows, bands)
     var label: Int32 = 0
-    _ = gradients(mels_N40, labels: &label, &pass)
+    _ = gradients(mels_NM, labels: &label, &pass)
     return workspace.highWater
   }
 
@@ -143,8 +152,8 @@ extension SpeakerModel {
     var pass = Pass(
       samples: 1, frames: frames, globalSamples: 1, mode: .evaluation, state: ModelState(planned: layout),
       gradients: nil, workspace: workspace)
-    let mels_N40 = pass.matrix(pass.rows, Self.melBands)
-    _ = loss(ofRow: 0, of: logits(mels_N40, &pass), label: 0, pass)
+    let mels_NM = pass.matrix(pass.rows, bands)
+    _ = loss(ofRow: 0, of: logits(mels_NM, &pass), label: 0, pass)
     return workspace.highWater
   }
 }

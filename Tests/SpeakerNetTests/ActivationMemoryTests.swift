@@ -35,7 +35,7 @@ import Testing
           samples: samples, frames: frames, globalSamples: samples, mode: .training, state: state,
           gradients: gradients.baseAddress, workspace: workspace,
           dropout: RandomStream(seed: 5, purpose: .dropout))
-        let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
+        let mels = pass.matrix(pass.rows, SpeakerModel.homeworkBands)
         for index in 0..<mels.count { mels.base[index] = Float(index % 17) }
         _ = model.gradients(mels, labels: Array(repeating: 1, count: samples), &pass)
       }
@@ -44,7 +44,7 @@ import Testing
       var pass = Pass(
         samples: 1, frames: frames, globalSamples: 1, mode: .evaluation, state: state, gradients: nil,
         workspace: evaluation)
-      let mels = pass.matrix(frames, SpeakerModel.melBands)
+      let mels = pass.matrix(frames, SpeakerModel.homeworkBands)
       mels.clear()
       _ = model.loss(ofRow: 0, of: model.logits(mels, &pass), label: 1, pass)
       #expect(model.evaluationBytes(frames: frames) == evaluation.highWater)

@@ -87,7 +87,7 @@ struct Fixture {
       var pass = Pass(
         samples: samples, frames: frames, globalSamples: samples, mode: .training, state: state,
         gradients: buffer.baseAddress!, workspace: workspace)
-      let input = pass.matrix(samples * frames, SpeakerModel.melBands)
+      let input = pass.matrix(samples * frames, SpeakerModel.homeworkBands)
       mels.withUnsafeBufferPointer { input.base.update(from: $0.baseAddress!, count: $0.count) }
       let (logits, result) = model.gradients(input, labels: labels, &pass)
       return (

@@ -31,7 +31,7 @@ import Testing
 
   private func fill(_ mels: Matrix, from sample: Int = 0) {
     let stream = RandomStream(seed: 4, purpose: .synthesis)
-    let first = sample * Self.frames * SpeakerModel.melBands
+    let first = sample * Self.frames * SpeakerModel.homeworkBands
     for index in 0..<mels.count { mels.base[index] = 2 * stream.uniform(at: first + index) - 1 }
   }
 
@@ -45,11 +45,11 @@ import Testing
     var gradients = [Float](repeating: 0, count: model.layout.trainedCount)
     gradients.withUnsafeMutableBufferPointer { gradients in
       var together = pass(Self.samples, state, gradients.baseAddress, dropout: stream)
-      let mels = together.matrix(together.rows, SpeakerModel.melBands)
+      let mels = together.matrix(together.rows, SpeakerModel.homeworkBands)
       fill(mels)
       let expected = model.logits(mels, &together)
       var oneByOne = pass(Self.samples, state, gradients.baseAddress, dropout: stream)
-      let again = oneByOne.matrix(oneByOne.rows, SpeakerModel.melBands)
+      let again = oneByOne.matrix(oneByOne.rows, SpeakerModel.homeworkBands)
       fill(again)
       let (logits, result) = model.gradients(again, labels: [1, 6, 0], &oneByOne)
       #expect(logits.rows == Self.samples && logits.count == expected.count)
@@ -69,7 +69,7 @@ import Testing
       var gradients = [Float](repeating: .nan, count: model.layout.trainedCount)
       let result = gradients.withUnsafeMutableBufferPointer { gradients in
         var pass = pass(range.count, state, gradients.baseAddress, dropout: nil)
-        let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
+        let mels = pass.matrix(pass.rows, SpeakerModel.homeworkBands)
         fill(mels, from: range.lowerBound)
         return Array(labels[range]).withUnsafeBufferPointer {
           model.gradients(mels, labels: $0.baseAddress!, &pass).loss

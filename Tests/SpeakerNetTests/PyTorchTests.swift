@@ -79,7 +79,7 @@ import Testing
     var pass = Pass(
       samples: fixture.samples, frames: fixture.frames, globalSamples: fixture.samples, mode: .evaluation,
       state: try fixture.state(), gradients: nil, workspace: Workspace())
-    let input = pass.matrix(fixture.samples * fixture.frames, SpeakerModel.melBands)
+    let input = pass.matrix(fixture.samples * fixture.frames, SpeakerModel.homeworkBands)
     fixture.mels.withUnsafeBufferPointer { input.base.update(from: $0.baseAddress!, count: $0.count) }
     let logits = fixture.model.logits(input, &pass)
     let values = Array(UnsafeBufferPointer(start: logits.base, count: logits.count))

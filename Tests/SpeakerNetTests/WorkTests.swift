@@ -32,7 +32,7 @@ import Testing
     let model = try model(name), work = model.work(samples: 4, frames: 128)
     let (configuration, rows) = (model.configuration, 4 * 128)
     // The first layer's input needs no gradient, and depthwise convolutions have a kernel of their own.
-    let first = 2 * rows * SpeakerModel.melBands * configuration.dModel
+    let first = 2 * rows * SpeakerModel.homeworkBands * configuration.dModel
     let encoder = configuration.encoder
     let depthwise =
       encoder.kind == .conformer ? 6 * rows * configuration.dModel * encoder.kernel * encoder.layers : 0

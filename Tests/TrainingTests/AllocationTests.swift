@@ -63,7 +63,7 @@ private struct FamineSource: SliceSource {
     if step < firstStep { pairing?.meet() }
     if step == firstStep { Famine.begin() }
     let stream = RandomStream(seed: 5, purpose: .synthesis, step: step, shard: shard)
-    for index in 0..<shape.samplesPerShard * shape.frames * SpeakerModel.melBands {
+    for index in 0..<shape.samplesPerShard * shape.frames * SpeakerModel.homeworkBands {
       mels[index] = stream.uniform(at: index)
     }
     for sample in 0..<shape.samplesPerShard { labels[sample] = Int32((shard + sample) % 5) }

@@ -58,7 +58,7 @@ private final class Ranks: @unchecked Sendable {
     trainers = try (0..<load.copies).map { _ in
       try Trainer(SoloGroup(), configuration: prepared, model: bench.model, threads: load.threads)
     }
-    source = NoiseSlices(shape: bench.shape, speakers: bench.model.speakers)
+    source = NoiseSlices(shape: bench.shape, speakers: bench.model.speakers, bands: bench.model.bands)
     team = ThreadTeam(workers: load.copies, seats: load.copies)
     ends = .allocate(capacity: load.copies)
     ends.initialize(repeating: .success(()))
@@ -82,11 +82,12 @@ private final class Ranks: @unchecked Sendable {
 struct NoiseSlices: SliceSource {
   let shape: BatchShape
   let speakers: Int
+  let bands: Int
 
   func fill(
     shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
   ) throws {
-    Self.fill(mels, count: shape.samplesPerShard * shape.frames * SpeakerModel.melBands, step: step)
+    Self.fill(mels, count: shape.samplesPerShard * shape.frames * bands, step: step)
     for sample in 0..<shape.samplesPerShard { labels[sample] = Int32((sample + shard) % speakers) }
   }
 

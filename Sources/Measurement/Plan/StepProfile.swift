@@ -119,7 +119,7 @@ private final class PassBench: GlobalBatch {
     var pass = Pass(
       samples: shape.samplesPerShard, frames: shape.frames, globalSamples: shape.samplesPerShard,
       mode: .training, state: state, gradients: gradients, workspace: workspace, dropout: stream, batch: self)
-    let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
+    let mels = pass.matrix(pass.rows, model.bands)
     NoiseSlices.fill(mels.base, count: mels.count, step: step)
     labels.withUnsafeBufferPointer { _ = model.gradients(mels, labels: $0.baseAddress!, &pass) }
     self.pass.add(sinceStart)

@@ -69,6 +69,9 @@ public struct ConfigurationKey: Sendable {
 }
 
 extension ConfigurationKey {
+  /// The most bands that a frame may have.
+  static let mostBands = 1_024
+
   /// Every key there is, in the order in which a configuration is written.
   public static let all: [ConfigurationKey] = model + train
 

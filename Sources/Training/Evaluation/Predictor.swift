@@ -66,7 +66,7 @@ package struct Predictor<C: Communicator> {
     var pass = Pass(
       samples: 1, frames: frames, globalSamples: 1, mode: .evaluation, state: state, gradients: nil,
       workspace: workspace)
-    let mels = pass.matrix(frames, SpeakerModel.melBands)
+    let mels = pass.matrix(frames, model.bands)
     try corpus.copyTestFrames(of: utterance, from: 0, count: frames, into: mels.base)
     logits.update(from: model.logits(mels, &pass).base, count: model.speakers)
   }

@@ -108,7 +108,7 @@ package struct Validator<C: Communicator> {
     var pass = Pass(
       samples: 1, frames: length, globalSamples: 1, mode: .evaluation, state: state, gradients: nil,
       workspace: workspace)
-    let mels = pass.matrix(pass.rows, SpeakerModel.melBands)
+    let mels = pass.matrix(pass.rows, model.bands)
     try SegmentReader(corpus: data.corpus, length: length)
       .copySegment(of: utterance, Crop.validation(seed: seed, utterance: utterance), into: mels.base)
     let result = model.loss(

@@ -13,7 +13,7 @@ public struct GradientsJob: Job {
   public var overrides: [String] = []
   /// The weights; they say how many speakers there are.
   public var weights: String
-  /// The global batch: `mels` F32 [B, T, 40] and `labels` I64 [B].
+  /// The global batch: `mels` F32 [B, T, bands] and `labels` I64 [B].
   public var batch: String
   /// Where `loss`, `logits` and `grad.NAME` go; `-` for standard output.
   public var output: String
@@ -42,7 +42,7 @@ public struct GradientsJob: Job {
     let threads = try ThreadCount.resolve(threads, communicator)
     KernelSet.start()
     let batch = try communicator.agreeing {
-      let batch = try GivenBatch(file: self.batch, speakers: trained.model.speakers)
+      let batch = try GivenBatch(file: self.batch, trained.model)
       let values = trained.configuration.model.batchNormValues(samples: batch.samples, frames: batch.frames)
       guard values != 1 else {
         throw Failure(
@@ -94,20 +94,23 @@ public struct GradientsJob: Job {
   }
 }
 
-/// A batch from a file: `mels` F32 [B, T, 40] and `labels` I64 [B].
+/// A batch from a file: `mels` F32 [B, T, bands] and `labels` I64 [B].
 private struct GivenBatch {
   let samples: Int, frames: Int
   private let mels: [Float]
   private let labels: [Int32]
+  private let bands: Int
 
-  init(file: String, speakers: Int) throws {
+  init(file: String, _ model: SpeakerModel) throws {
     let tensors = try Safetensors.read(path: file)
     let melTensor = try tensors.tensor("mels", in: file)
     let labelTensor = try tensors.tensor("labels", in: file)
     let shape = melTensor.shape
-    guard shape.count == 3, shape[2] == SpeakerModel.melBands, shape[0] > 0, shape[1] > 0 else {
+    guard shape.count == 3, shape[2] == model.bands, shape[0] > 0, shape[1] > 0 else {
       throw Failure(
-        .badData, "\(file): mels has shape \(shape), expected [samples, frames, \(SpeakerModel.melBands)]")
+        .badData,
+        "\(file): mels has shape \(shape), expected [samples, frames, \(model.bands)], the bands of the weights"
+      )
     }
     guard labelTensor.shape == [shape[0]] else {
       throw Failure(.badData, "\(file): labels has shape \(labelTensor.shape), expected [\(shape[0])]")
@@ -117,13 +120,13 @@ private struct GivenBatch {
       throw Failure(.badData, "\(file): mels holds a value that is not finite")
     }
     labels = try labelTensor.int64Values(named: "labels", in: file).map { label in
-      guard (0..<Int64(speakers)).contains(label) else {
+      guard (0..<Int64(model.speakers)).contains(label) else {
         throw Failure(
-          .badData, "\(file): label \(label) is not one of the \(speakers) speakers of the weights")
+          .badData, "\(file): label \(label) is not one of the \(model.speakers) speakers of the weights")
       }
       return Int32(label)
     }
-    (samples, frames) = (shape[0], shape[1])
+    (samples, frames, bands) = (shape[0], shape[1], shape[2])
   }
 
   func source(_ shape: BatchShape) -> Source { Source(batch: self, shape: shape) }
@@ -135,7 +138,7 @@ private struct GivenBatch {
     func fill(
       shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
     ) throws {
-      let count = shape.samplesPerShard * shape.frames * SpeakerModel.melBands
+      let count = shape.samplesPerShard * shape.frames * batch.bands
       for index in 0..<count { mels[index] = batch.mels[shard * count + index] }
       for sample in 0..<shape.samplesPerShard {
         labels[sample] = batch.labels[shard * shape.samplesPerShard + sample]

@@ -30,7 +30,8 @@ struct TrainedModel {
     (configuration, model, state, file) = try communicator.agreeing {
       let (configuration, weights, file) = try Self.read(source, overrides)
       let speakers = try Self.speakers(in: weights, configuration.model, file: file)
-      let model = try SpeakerModel(configuration.model, speakers: speakers)
+      let bands = try Self.bands(in: weights, file: file)
+      let model = try SpeakerModel(configuration.model, speakers: speakers, bands: bands)
       let state = ModelState(layout: model.layout)
       let dead = try state.load(weights, file: file)
       if !dead.isEmpty { note("\(file): passed over \(dead.count) names that the model does not use") }
@@ -109,5 +110,16 @@ struct TrainedModel {
       throw Failure(.badData, "\(file): \(name) has shape \(shape), expected [speakers, features]")
     }
     return shape[0]
+  }
+
+  /// The number of mel bands the first layer takes.
+  private static func bands(in weights: some TensorSource, file: String) throws -> Int {
+    let name = "prenet.weight"
+    // What is missing is told when all is loaded.
+    guard let shape = weights.description(of: name)?.shape else { return SpeakerModel.homeworkBands }
+    guard shape.count == 2, (1...ConfigurationKey.mostBands).contains(shape[1]) else {
+      throw Failure(.badData, "\(file): \(name) has shape \(shape), expected [width, mel bands]")
+    }
+    return shape[1]
   }
 }

@@ -111,7 +111,7 @@ struct Gradients: JobCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The batch: 'mels' F32 [B, T, 40] and 'labels' I64 [B].", valueName: "file.safetensors"))
+      "The batch: 'mels' F32 [B, T, bands] and 'labels' I64 [B].", valueName: "file.safetensors"))
   var batch: String
 
   @Option(help: ArgumentHelp("Where the gradients go; - for standard output.", valueName: "file.safetensors"))

@@ -148,7 +148,9 @@ private struct MadeUp: SliceSource {
     shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
   ) throws {
     let stream = RandomStream(seed: 11, purpose: .synthesis, step: step, shard: shard)
-    for index in 0..<2 * 7 * SpeakerModel.melBands { mels[index] = 4 * Float(stream.uniform(at: index)) - 2 }
+    for index in 0..<2 * 7 * SpeakerModel.homeworkBands {
+      mels[index] = 4 * Float(stream.uniform(at: index)) - 2
+    }
     for sample in 0..<2 { labels[sample] = Int32((shard + step + sample) % 5) }
     if shard == poisonedShard { mels[0] = .nan }
   }
