@@ -99,7 +99,7 @@ struct SynthesisFilterTests {
   @Test("background noise has the distance from the speech that its recording says") func background() {
     for utterance in 0..<20 {
       let key = SynthesisKey(seed: 5, speaker: 1, utterance: utterance)
-      let background = Recording(key: key).noise
+      let background = RecordingChain(key: key).noise
       #expect((5...25).contains(background.signalToNoise))
       let power = background.render(40_000, speechPower: 0.04, key: key).meanSquare
       #expect(abs(10 * log10(0.04 / power) - background.signalToNoise) < 0.01)

@@ -3,7 +3,7 @@ import Foundation
 /// What lies between the lips and the file: room, noise, microphone and line, level.
 ///
 /// Drawn anew for every utterance: a long-term spectrum says more about the recording than about the speaker.
-package struct Recording: Sendable {
+package struct RecordingChain: Sendable {
   package var room: Room
   package var noise: BackgroundNoise
   /// The microphone and the line, as filters one after another.
@@ -56,7 +56,7 @@ package struct UtteranceRenderer: Sendable {
   /// The recorded audio of an utterance of so many samples, at 16 kHz, full scale ±1.
   package func audio(samples: Int) -> [Float] {
     var audio = speech(UtteranceScript(key: key, voice: voice, samples: samples))
-    Recording(key: key).record(&audio, key: key)
+    RecordingChain(key: key).record(&audio, key: key)
     return audio
   }
 

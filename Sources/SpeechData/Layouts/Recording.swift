@@ -1,0 +1,92 @@
+/// One recording as a folder or a list names it: whose it is and where its sound lies. Nothing of it is decoded.
+public struct Recording: Sendable, Equatable {
+  /// Where sound lies.
+  public enum Location: Sendable, Equatable {
+    /// A file of its own.
+    case file(String)
+    /// A whole sound file, `bytes` long from byte `offset` on, inside another one: a tar or an archive of Kaldi's.
+    case member(archive: String, offset: Int, bytes: Int)
+
+    /// The file that has to be opened.
+    public var path: String {
+      switch self {
+      case .file(let path), .member(let path, _, _): path
+      }
+    }
+  }
+
+  /// A stretch of a recording.
+  public struct Segment: Sendable, Equatable {
+    /// What `start` and `end` count.
+    public enum Unit: Sendable, Equatable {
+      case seconds
+      /// Samples of the file, at its own rate.
+      case samples
+    }
+
+    /// Where it begins, at least 0.
+    public let start: Double
+    /// Where it ends, more than `start`; infinity at the recording's end.
+    public let end: Double
+    /// What the two count.
+    public let unit: Unit
+
+    /// - Precondition: `0 <= start < end`.
+    public init(start: Double, end: Double, unit: Unit = .seconds) {
+      precondition(start >= 0 && start < end, "no segment: \(start) to \(end)")
+      self.start = start
+      self.end = end
+      self.unit = unit
+    }
+
+    /// The stretch in seconds of a file of `rate` samples a second.
+    public func seconds(atRate rate: Int) -> Range<Double> {
+      unit == .seconds ? start..<end : start / Double(rate)..<end / Double(rate)
+    }
+  }
+
+  /// What a layout says that a recording is for.
+  public enum Part: String, Sendable {
+    case train, validation, test
+  }
+
+  /// What lists, trials and embeddings call it; no two of a corpus have the same.
+  public let key: String
+  /// Whose it is.
+  public let speaker: String
+  /// Where its sound lies.
+  public let location: Location
+  /// What of the sound belongs to the recording, one stretch after another; empty for all of it.
+  public let segments: [Segment]
+  /// The channel that is meant, from 0; nil where the layout does not say.
+  public let channel: Int?
+  /// nil where the layout knows no parts.
+  public let part: Part?
+
+  /// A recording; all of a file unless segments say otherwise.
+  public init(
+    key: String, speaker: String, location: Location, segments: [Segment] = [], channel: Int? = nil,
+    part: Part? = nil
+  ) {
+    self.key = key
+    self.speaker = speaker
+    self.location = location
+    self.segments = segments
+    self.channel = channel
+    self.part = part
+  }
+}
+
+/// Something that a folder or a list holds and that is left out.
+public struct Refusal: Sendable, Equatable {
+  /// The file, or the list's line: `wav.scp:12`.
+  public let what: String
+  /// Why, and what would be right.
+  public let reason: String
+
+  /// Something left out, and why.
+  public init(_ what: String, _ reason: String) {
+    self.what = what
+    self.reason = reason
+  }
+}
