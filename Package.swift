@@ -18,6 +18,8 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
+    .systemLibrary(name: "CMpg123", pkgConfig: "libmpg123", providers: [.apt(["libmpg123-dev"])]),
     .systemLibrary(name: "CAffinity"),
 
     // C: the vector kernels and the MPI bridge, and nothing else.
@@ -26,6 +28,9 @@ let package = Package(
       cSettings: [
         .unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"])
       ]),
+    // Nothing contracted: features are the same numbers on every processor.
+    .target(
+      name: "CAudioKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])]),
     .target(name: "CMPIBridge", dependencies: ["COpenMPI"]),
 
     // Leaves.
@@ -40,14 +45,20 @@ let package = Package(
 
     .target(name: "MPITransport", dependencies: ["Collectives", "CMPIBridge", "Diagnostics"]),
     .target(name: "SpeakerNet", dependencies: ["TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
-    .target(name: "SpeechData", dependencies: ["TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
+    .target(
+      name: "Audio",
+      dependencies: [
+        "CAudioKernels", "CMpg123", "CSndfile", "TensorCore", "TensorFiles", "Diagnostics", "Threads",
+      ]),
+    .target(
+      name: "SpeechData", dependencies: ["Audio", "TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
     .target(
       name: "DataParallel",
       dependencies: ["SpeakerNet", "Collectives", "TensorCore", "CKernels", "Diagnostics", "Threads"]),
     .target(
       name: "Training",
       dependencies: [
-        "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore", "TensorFiles",
+        "DataParallel", "SpeakerNet", "SpeechData", "Audio", "Collectives", "TensorCore", "TensorFiles",
         "Diagnostics", "Recipes", "Threads", "Yams",
       ]),
     .target(
@@ -90,8 +101,10 @@ let package = Package(
       ],
       resources: [.copy("Fixtures")]),
     .testTarget(
+      name: "AudioTests", dependencies: ["Audio", "TensorCore", "TensorFiles", "Diagnostics", "TestSupport"]),
+    .testTarget(
       name: "SpeechDataTests",
-      dependencies: ["SpeechData", "TensorCore", "TensorFiles", "Diagnostics", "TestSupport"],
+      dependencies: ["SpeechData", "Audio", "TensorCore", "TensorFiles", "Diagnostics", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "CollectivesTests",

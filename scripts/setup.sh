@@ -17,6 +17,8 @@ library() { has pkg-config && pkg-config --exists "$1"; }
 library ompi-c || missing+=(libopenmpi-dev)
 library openblas || missing+=(libopenblas-dev)
 library zlib || missing+=(zlib1g-dev)
+library sndfile || missing+=(libsndfile1-dev)
+library libmpg123 || missing+=(libmpg123-dev)
 has mpirun || missing+=(openmpi-bin)
 has ssh || missing+=(openssh-client)  # mpirun looks for it, also on one machine
 

@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 
 /// The state of the speech organs for 5 ms, the step of Klatt's synthesizer.

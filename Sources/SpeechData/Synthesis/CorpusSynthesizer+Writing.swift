@@ -1,3 +1,4 @@
+import Audio
 import Diagnostics
 import Foundation
 import TensorFiles

@@ -1,3 +1,5 @@
+import Audio
+
 /// The simplest classifier of speakers: the nearest mean spectrum.
 ///
 /// An utterance is the mean of its log-mel frames, a speaker the mean of their utterances, and an utterance

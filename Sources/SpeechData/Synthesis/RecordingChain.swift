@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 
 /// What lies between the lips and the file: room, noise, microphone and line, level.

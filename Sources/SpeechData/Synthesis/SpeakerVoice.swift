@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 
 /// What stays the same from one utterance of a speaker to the next: vocal tract, voice source, habits.

@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 
 /// The tract above the larynx: a cascade of formants, the nose, and the noise of constrictions.

@@ -1,3 +1,4 @@
+import Audio
 import SpeechData
 import Testing
 
