@@ -86,6 +86,7 @@ public struct FeatureSettings: Equatable, Sendable {
     case povey
   }
 
+  /// Whose front end.
   public var kind = Kind.dvector40
   /// Mel bands, the width of a frame.
   public var bands: Int?
@@ -148,14 +149,21 @@ public struct FrontEndParameters: Equatable, Sendable {
     case decibels = "dB"
   }
 
+  /// Mel bands, the width of a frame.
   public var bands: Int
+  /// The left corner of the lowest filter.
   public var lowHertz: Double
+  /// The right corner of the highest filter.
   public var highHertz: Double
+  /// What is under the window.
   public var windowMilliseconds = 25.0
+  /// From one frame to the next.
   public var hopMilliseconds = 10.0
+  /// What a frame is multiplied with.
   public var window: FeatureSettings.Window
   /// Whether the window's period is its length, not one less.
   public var isPeriodic: Bool
+  /// Where frames lie in the signal.
   public var framing: Framing
   /// Whether the transform's length is the next power of two, not the window's.
   public var isPadded: Bool
@@ -163,12 +171,17 @@ public struct FrontEndParameters: Equatable, Sendable {
   public var scale = 1.0
   /// Whether a frame's mean is taken off it.
   public var removesMean = false
+  /// The coefficient of `x[n] - c·x[n-1]`; 0 for none.
   public var preemphasis = 0.0
+  /// The standard deviation of the noise that is added to a frame, in the scale's units; 0 for none.
   public var dither = 0.0
+  /// The shape of the filters.
   public var filters: Filters
+  /// What energies become.
   public var compression = Compression.naturalLogarithm
   /// The least energy told apart from silence.
   public var floor: Double
+  /// By how many dB an utterance's quietest value lies below its loudest at most; nil for no limit.
   public var topDecibels: Double?
 
   /// The numbers of a kind at 16 kHz.

@@ -16,4 +16,31 @@
 void audio_resample(const float *x, int64_t step, int64_t phases, const int32_t *starts, const float *taps,
                     size_t length, int64_t first, size_t count, float *y);
 
+// ---- spectrum.c
+//
+// Four frames at a time, one in a lane: a number of theirs is four doubles. Lanes never meet, so a frame's spectrum has
+// the same bits whatever its neighbours are.
+
+/// One pass of Stockham's transform: `length / radix` groups of butterflies, repeated `stride` times. `twiddles` are
+/// cosine and sine of exp(-2πi·p·j / length) at p · radix + j.
+typedef struct {
+  int64_t radix, length, stride;
+  const double *twiddles;
+} audio_pass;
+
+/// Frames as complex numbers, x[2n] + i·x[2n+1]: `padded / 2` of them, zeros from `length` on. A sample is multiplied
+/// with `scale`, has the frame's mean taken off where `removes_mean` says so, `preemphasis` times its forerunner (its own
+/// value at n = 0), and is multiplied with the window.
+void audio_frames(const float *const frames[4], const double *window, size_t length, size_t padded, double scale,
+                  int removes_mean, double preemphasis, double *complex);
+
+/// The squared magnitudes of the `half + 1` bins of 2 · half real samples. `complex` is overwritten, `scratch` is as long,
+/// `separation` is cosine and sine of exp(-2πi·k / (2 · half)) for k = 0 ... half.
+void audio_power(const audio_pass *passes, size_t count, const double *separation, size_t half, double *complex,
+                 double *scratch, double *power);
+
+/// The energy in each band: the sum of the bins from its first on times its weights, which lie one band after another.
+void audio_filters(const double *power, const int32_t *first, const int32_t *count, const double *weights,
+                   size_t bands, double *energies);
+
 #endif
