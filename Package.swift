@@ -101,7 +101,8 @@ let package = Package(
       ],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "AudioTests", dependencies: ["Audio", "TensorCore", "TensorFiles", "Diagnostics", "TestSupport"]),
+      name: "AudioTests", dependencies: ["Audio", "TensorCore", "TensorFiles", "Diagnostics", "TestSupport"],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SpeechDataTests",
       dependencies: ["SpeechData", "Audio", "TensorCore", "TensorFiles", "Diagnostics", "TestSupport"],

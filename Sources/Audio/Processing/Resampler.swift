@@ -114,9 +114,10 @@ public struct ResamplerStream: Sendable {
 
   private mutating func emit(below total: Int, into result: inout [Float]) {
     let (step, phases, length) = (tables.step, tables.phases, tables.length)
-    // The last group of which every phase has its taps.
     let available = origin + pending.count
-    let groups = max(0, (available - Int(tables.starts[phases - 1]) - length) / step + 1)
+    // Groups of which every phase has its taps.
+    let spare = available - Int(tables.starts[phases - 1]) - length
+    let groups = spare < 0 ? 0 : spare / step + 1
     let end = min(total, max(produced, groups * phases))
     guard end > produced else { return }
     let count = end - produced
