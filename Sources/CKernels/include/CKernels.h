@@ -179,6 +179,21 @@ void kernel_weighted_rows(size_t B, size_t T, size_t D, const float *weights, co
 void kernel_weighted_rows_backward(size_t B, size_t T, size_t D, const float *weights, const float *x,
                                    const float *dsums, float *dweights, float *dx);
 
+// ---- features.c: log-mel features, `units` of which are a factor of e in energy
+
+/// Σ exp(x · inverse_units), summed in pieces of 256 elements.
+double kernel_energy(size_t count, float inverse_units, const float *x);
+/// y = units · ln(exp(y / units) + exp((x + shift) / units))
+void kernel_add_energies(size_t count, float units, float shift, const float *x, float *y);
+/// x = max(x + shift, floor)
+void kernel_shift(size_t count, float shift, float floor, float *x);
+/// y = a + weight · (b - a); y may be a or b.
+void kernel_blend(size_t count, float weight, const float *a, const float *b, float *y);
+/// y_ND[:, i] = max(x[:, from_i] + weight_i · (x[:, from_i + 1] - x[:, from_i]) + shift_i, floor). Where weight is 0,
+/// column from_i + 1 is not read.
+void kernel_move_bands(size_t N, size_t D, const int32_t *from, const float *weight, const float *shift, float floor,
+                       const float *x, float *y);
+
 // ---- optimizer.c
 
 /// AdamW (Loshchilov and Hutter, ICLR 2019) in PyTorch's order of operations, over one run of elements.
