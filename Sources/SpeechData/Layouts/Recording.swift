@@ -75,6 +75,12 @@ public struct Recording: Sendable, Equatable {
     self.channel = channel
     self.part = part
   }
+
+  /// The same recording for another purpose.
+  func inPart(_ part: Part?) -> Recording {
+    Recording(
+      key: key, speaker: speaker, location: location, segments: segments, channel: channel, part: part)
+  }
 }
 
 /// Something that a folder or a list holds and that is left out.

@@ -1,4 +1,5 @@
 import Diagnostics
+import TensorFiles
 
 /// The recordings that a folder or a list holds, and whose they are. Which of them can be decoded is not known yet.
 public struct SoundCorpus: Sendable {
@@ -27,16 +28,30 @@ public struct SoundCorpus: Sendable {
   public static func open(
     _ path: String, layout: Layout? = nil, speakerFrom: String? = nil
   ) throws(Failure) -> SoundCorpus {
-    let tree = try SoundTree(path)
-    var gathering = Gathering(refused: tree.refused)
-    for file in tree.files {
-      guard let slash = file.utf8.firstIndex(of: UInt8(ascii: "/")) else {
-        gathering.refuse(file, "lies in no speaker's folder")
-        continue
+    if let speakerFrom {
+      guard layout == nil || layout == .fileNames else {
+        throw Failure(
+          .usage,
+          "--speaker-from tells speakers from the names of files, but --layout \(layout!.rawValue) says whose they are"
+        )
       }
-      gathering.add(Recording(key: file, speaker: String(file[..<slash]), location: .file("\(path)/\(file)")))
+      return try FolderLayouts.fileNames(path, speakerFrom).corpus(path, .fileNames)
     }
-    return try gathering.corpus(path, .speakerFolders)
+    let layout = if let layout { layout } else { try Layout.recognized(at: path) }
+    let gathering: Gathering
+    switch layout {
+    case .homework, .packed:
+      throw Failure(
+        .usage, "\(path): the layout \(layout.rawValue) is one of features, and sound is expected")
+    case .fileNames:
+      throw Failure(.usage, "--layout file-names needs --speaker-from, as in --speaker-from '_([a-z]+)_'")
+    case .speakerFolders: gathering = try FolderLayouts.speakerFolders(path)
+    case .voxCeleb: gathering = try FolderLayouts.voxCeleb(path)
+    case .libriSpeech: gathering = try FolderLayouts.libriSpeech(path)
+    case .kaldi: gathering = try KaldiDirectory.read(FileWriting.isFolder(path) ? path : folder(of: path))
+    default: gathering = Gathering()
+    }
+    return try gathering.corpus(path, layout)
   }
 
   init(_ directory: String, _ layout: Layout, _ recordings: [Recording], _ refused: [Refusal]) {
@@ -68,48 +83,5 @@ public struct SoundCorpus: Sendable {
       fingerprint.combine(recording.part?.rawValue ?? "")
     }
     return fingerprint.value
-  }
-}
-
-/// Recordings on their way into a corpus.
-struct Gathering {
-  private var recordings: [Recording] = []
-  private(set) var refused: [Refusal] = []
-
-  init(refused: [Refusal] = []) { self.refused = refused }
-
-  mutating func add(_ recording: Recording) { recordings.append(recording) }
-
-  mutating func refuse(_ what: String, _ reason: String) { refused.append(Refusal(what, reason)) }
-
-  /// The corpus of what came, each key once: the first that came stays.
-  ///
-  /// - Throws: `.badData` if nothing did, with the first reasons.
-  consuming func corpus(_ path: String, _ layout: Layout) throws(Failure) -> SoundCorpus {
-    // Stable: of two with the same key the first comes first.
-    let order = recordings.indices.sorted { left, right in
-      let (leftKey, rightKey) = (recordings[left].key, recordings[right].key)
-      return bytesPrecede(leftKey, rightKey) || !bytesPrecede(rightKey, leftKey) && left < right
-    }
-    var unique: [Recording] = []
-    unique.reserveCapacity(order.count)
-    for index in order {
-      let recording = recordings[index]
-      if recording.key == unique.last?.key {
-        refused.append(Refusal(recording.key, "is there a second time (\(recording.location.path))"))
-      } else {
-        unique.append(recording)
-      }
-    }
-    guard !unique.isEmpty else {
-      throw Failure(.missingInput, "\(path): no sound files" + Self.reasons(refused))
-    }
-    return SoundCorpus(path, layout, unique, refused)
-  }
-
-  private static func reasons(_ refused: [Refusal]) -> String {
-    guard !refused.isEmpty else { return "" }
-    let shown = refused.prefix(3).map { "\($0.what.quoted) \($0.reason)" }.joined(separator: "; ")
-    return " that can be read: " + shown + (refused.count > 3 ? "; and \(refused.count - 3) more" : "")
   }
 }

@@ -26,9 +26,10 @@ struct SoundTree {
   /// No layout is deeper by far.
   private static let deepest = 32
 
+  /// - Parameter folders: those below the root that are read, and all below them; the root itself unless given.
   /// - Throws: `.missingInput` without the folder, `.inputOutput` if it cannot be read. A folder below it that cannot
   ///   be read is refused.
-  init(_ root: String) throws(Failure) {
+  init(_ root: String, under folders: [String] = [""]) throws(Failure) {
     self.root = root
     guard FileWriting.isFolder(root) else {
       throw Failure(.missingInput, "\(root): no such folder")
@@ -36,7 +37,7 @@ struct SoundTree {
     guard access(root, R_OK | X_OK) == 0 else {
       throw Failure.system(errno, root, "reading the folder failed")
     }
-    read("")
+    for folder in folders { read(folder) }
     while !links.isEmpty {
       let round = links.sorted(by: bytesPrecede)
       links = []
@@ -114,6 +115,28 @@ struct SoundTree {
       files.append(path)
     }
     return nil
+  }
+}
+
+extension SoundTree {
+  /// Whether there is a file below a folder that by its name is one of sound, of whatever kind: a look, which gives up
+  /// on a tree of very much else.
+  static func holdsSound(_ root: String) -> Bool {
+    var level = [root], looked = 0
+    for _ in 0..<8 {
+      var next: [String] = []
+      for folder in level {
+        for name in ((try? folderContents(folder)) ?? []).sorted(by: bytesPrecede) where !name.hasPrefix(".")
+        {
+          if SoundSuffix(name) != nil { return true }
+          looked += 1
+          guard looked < 100_000 else { return false }
+          if FileWriting.isFolder("\(folder)/\(name)") { next.append("\(folder)/\(name)") }
+        }
+      }
+      level = next
+    }
+    return false
   }
 }
 

@@ -1,0 +1,140 @@
+import Diagnostics
+import Glibc
+import TensorFiles
+
+extension Layout {
+  /// What a folder or a list holds: features in the homework's layout or packed, or sound.
+  ///
+  /// Lists tell more than folders, and folders named as a known corpus names them more than others, which are
+  /// `speakerFolders` if there is any sound in them.
+  ///
+  /// - Throws: `.usage` where two layouts fit, `.missingInput` where nothing is there or none fits, saying what was
+  ///   looked for, `.badData` for what is neither a folder nor a list.
+  public static func recognized(at path: String) throws(Failure) -> Layout {
+    guard FileWriting.isFolder(path) else { return try ListKind.recognized(at: path) }
+    let names = Set((try? folderContents(path)) ?? [])
+    let isHomework = names.contains("metadata.json"), isPacked = names.contains(PackManifest.fileName)
+    var found: [(layout: Layout, because: String)] = []
+    // The two names are common ones: what goes with them has to be there, or nothing else.
+    if isHomework, names.contains(where: { $0.hasSuffix(".pt") }) {
+      found.append((.homework, "metadata.json"))
+    }
+    if isPacked, names.contains(where: { $0.hasSuffix(".mels") }) {
+      found.append((.packed, PackManifest.fileName))
+    }
+    for (layout, lists) in folderLists {
+      if let name = lists.first(where: { names.contains($0) && isList($0, of: layout, in: path) }) {
+        found.append((layout, name))
+      }
+    }
+    if found.isEmpty { found = trees(path) }
+    if found.isEmpty, isHomework { found = [(.homework, "metadata.json")] }
+    if found.isEmpty, isPacked { found = [(.packed, PackManifest.fileName)] }
+    guard found.count < 2 else {
+      let fitting = found.map { "\($0.layout.rawValue) (\($0.because))" }
+      throw Failure(
+        .usage,
+        "\(path) can be read as \(listed(fitting, "and")): --layout says as which, as in --layout"
+          + " \(found[0].layout.rawValue)")
+    }
+    if let only = found.first { return only.layout }
+    guard SoundTree.holdsSound(path) else { throw FolderSurvey.failure(path) }
+    return .speakerFolders
+  }
+
+  /// The lists by which a folder is known, the first of a layout before its others.
+  static let folderLists: [(layout: Layout, names: [String])] = [
+    (.kaldi, ["wav.scp"]), (.trainList, ["train_list.txt"]), (.idenSplit, ["iden_split.txt"]),
+    (.rawList, ["raw.list"]), (.shardList, ["shard.list"]),
+    (.speechBrain, ["train.csv", "dev.csv", "valid.csv", "test.csv"]),
+  ]
+
+  /// A CSV can be anybody's.
+  private static func isList(_ name: String, of layout: Layout, in folder: String) -> Bool {
+    layout != .speechBrain || (try? ListKind.recognized(at: "\(folder)/\(name)")) == .speechBrain
+  }
+
+  private static func trees(_ path: String) -> [(layout: Layout, because: String)] {
+    var found: [(layout: Layout, because: String)] = []
+    if let folder = VoxCelebRoots(path).folders.first {
+      found.append((.voxCeleb, folder.isEmpty ? "id…" : folder + "/id…"))
+    }
+    if let file = LibriSpeechName.first(below: path) { found.append((.libriSpeech, file)) }
+    return found
+  }
+}
+
+extension LibriSpeechName {
+  /// A file named as LibriSpeech names it, in a folder of a chapter in one of a speaker.
+  fileprivate static func first(below root: String) -> String? {
+    let folders = ((try? folderContents(root)) ?? []).sorted(by: bytesPrecede)
+    let subsets = folders.filter { $0.contains("-") || $0.hasPrefix("LibriSpeech") }
+    let inner = subsets.flatMap { subset in
+      ((try? folderContents("\(root)/\(subset)")) ?? []).filter { $0.contains("-") }.map { "\(subset)/\($0)" }
+    }
+    for folder in [""] + subsets.map({ $0 + "/" }) + inner.sorted(by: bytesPrecede).map({ $0 + "/" }) {
+      let names = folder.isEmpty ? folders : (try? folderContents("\(root)/\(folder)")) ?? []
+      guard let speaker = names.filter({ isNumber($0.utf8) }).min(by: bytesPrecede) else { continue }
+      let chapters = (try? folderContents("\(root)/\(folder)\(speaker)")) ?? []
+      guard let chapter = chapters.filter({ isNumber($0.utf8) }).min(by: bytesPrecede) else { continue }
+      let files = (try? folderContents("\(root)/\(folder)\(speaker)/\(chapter)")) ?? []
+      let isNamedSo = { (name: String) in
+        SoundSuffix(name) != nil && LibriSpeechName("\(speaker)/\(chapter)/\(name)") != nil
+      }
+      if let file = files.filter(isNamedSo).min(by: bytesPrecede) {
+        return "\(folder)\(speaker)/\(chapter)/\(file)"
+      }
+    }
+    return nil
+  }
+}
+
+/// What kind of list a file is, by its name and its first lines.
+enum ListKind {
+  private static let looked = 20
+
+  /// - Throws: `.missingInput` if it is not there, `.badData` if it is no file or no list that is known, `.usage` if it
+  ///   may be two or is sound itself.
+  static func recognized(at path: String) throws(Failure) -> Layout {
+    var list: ListReader
+    do throws(Failure) {
+      list = try ListReader(path)
+    } catch  where error.kind == .missingInput {
+      throw Failure(.missingInput, "\(path): no such folder, and no such list")
+    }
+    if list.name == "wav.scp" { return .kaldi }
+    if list.name.hasSuffix(".tar") { return .shardList }
+    if SoundSuffix(list.name) != nil {
+      throw Failure(
+        .usage, "\(path) is a sound file: give the folder of the speakers' folders, or a list of such files")
+    }
+    var lines: [ListReader.Line] = []
+    var ignored = Gathering()
+    while lines.count < looked, let line = try list.next(&ignored) { lines.append(line) }
+    guard let first = lines.first else {
+      throw Failure(.badData, "\(path) is empty, where a list of recordings is expected")
+    }
+    if lines.allSatisfy({ $0.text.hasPrefix("{") }) { return .rawList }
+    if SpeechBrainTable.isHeader(first.text) { return .speechBrain }
+    if lines.allSatisfy({ $0.text.hasSuffix(".tar") }) { return .shardList }
+    if lines.allSatisfy({ $0.fields.count == 3 }) {
+      throw Failure(
+        .usage, "\(path) looks like a list of trials, which 'score' takes: here recordings are expected")
+    }
+    guard lines.allSatisfy({ $0.fields.count >= 2 }) else {
+      throw Failure(
+        .badData,
+        "\(path): is no list that is known: \(first.place) is \(first.text.quoted), where SPEAKER PATH, 1|2|3 PATH, JSON"
+          + " with key, spk and wav, the heading of a CSV (ID,duration,wav,start,stop,spk_id) or a .tar is expected"
+      )
+    }
+    let isNumbered = lines.allSatisfy { ["1", "2", "3"].contains($0.fields[0]) }
+    guard isNumbered else { return .trainList }
+    if list.name.hasPrefix("iden_split") { return .idenSplit }
+    if list.name.hasPrefix("train_list") { return .trainList }
+    throw Failure(
+      .usage,
+      "\(path) can be read as \(Layout.trainList.rawValue) (speakers 1, 2 and 3) and \(Layout.idenSplit.rawValue) (to"
+        + " train, to validate, to test): --layout says as which")
+  }
+}
