@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 import SpeechData
 import TensorFiles
@@ -49,13 +50,36 @@ struct TestCorpus {
   /// The value of bin `b` of frame `t` in utterance file `number`: exact in a float.
   static func value(_ number: Int, _ t: Int, _ b: Int) -> Float { Float(number * 1000 + t) + Float(b) / 64 }
 
-  static func values(_ number: Int, _ range: Range<Int>) -> [Float] {
-    range.flatMap { t in (0..<40).map { value(number, t, $0) } }
+  static func values(_ number: Int, _ range: Range<Int>, bands: Int = 40) -> [Float] {
+    range.flatMap { t in (0..<bands).map { value(number, t, $0) } }
   }
 
   @discardableResult
   func write(_ number: Int, frames: Int) throws -> JSON {
     try layout.write(Self.values(number, 0..<frames), to: Self.name(number))
+  }
+
+  /// The same utterances with another number of bands, as if they were made of sound.
+  func pack(_ files: Int, bands: Int, recipe: FeatureRecipe? = nil, threads: Int = 2) throws {
+    try packer(files, bands: bands, recipe: recipe).run(threads: threads) { _, _ in }
+  }
+
+  func packer(_ files: Int, bands: Int, recipe: FeatureRecipe? = nil) throws -> Packer {
+    func utterances(_ frames: [Int], _ labels: [Int], from number: Int) -> [Utterance] {
+      frames.indices.map { Utterance(path: "é/\(number + $0).wav", frames: frames[$0], label: labels[$0]) }
+    }
+    let contents = PackContents(
+      speakers: (0..<(labels.max() ?? 0) + 1).map(Self.speaker),
+      utterances: utterances(frames, labels, from: 0),
+      tests: utterances(testFrames, testFrames.map { _ in -1 }, from: Self.firstTest), bands: bands,
+      recipe: recipe ?? Self.recipe(bands: bands))
+    return try Packer(contents, rows: GivenRows(corpus: self, bands: bands), output: packed, files: files)
+  }
+
+  static func recipe(bands: Int) -> FeatureRecipe {
+    var features = FeatureSettings()
+    features.bands = bands
+    return FeatureRecipe(AudioSettings(), features)
   }
 
   static func entry(_ path: String, _ frames: Int) -> JSON { HomeworkFolder.entry(path, frames) }
@@ -67,6 +91,30 @@ struct TestCorpus {
   }
 }
 
+/// The rows of a `TestCorpus`, out of nothing.
+private struct GivenRows: PackRows {
+  let name = "given"
+  let frames: [PackKind: [Int]]
+  let bands: Int
+
+  init(corpus: TestCorpus, bands: Int) {
+    frames = [.shard: corpus.frames, .test: corpus.testFrames]
+    self.bands = bands
+  }
+
+  func rows(
+    _ kind: PackKind, _ index: Int, _ buffer: FrameBuffer
+  ) throws -> (bytes: UnsafeRawBufferPointer, checksum: UInt32) {
+    let first = kind == .shard ? 0 : TestCorpus.firstTest
+    let values = TestCorpus.values(first + index, 0..<frames[kind]![index], bands: bands)
+    let memory = buffer.reserve(4 * values.count)
+    values.withUnsafeBytes { memory.copyMemory(from: $0) }
+    return (UnsafeRawBufferPointer(memory), CRC32.checksum(UnsafeRawBufferPointer(memory)))
+  }
+
+  func checksum(_ kind: PackKind, _ index: Int) throws -> UInt32? { nil }
+}
+
 extension Corpus {
   /// Prepares all that there is.
   func prepareEverything(shards: Int = 1, threads: Int = 2) throws {
@@ -76,7 +124,7 @@ extension Corpus {
 
   /// `copyFrames` into an array.
   func frames(of utterance: Int, _ range: Range<Int>) throws -> [Float] {
-    var frames = [Float](repeating: .nan, count: range.count * 40)
+    var frames = [Float](repeating: .nan, count: range.count * bands)
     try frames.withUnsafeMutableBufferPointer {
       try copyFrames(of: utterance, from: range.lowerBound, count: range.count, into: $0.baseAddress!)
     }
@@ -85,7 +133,7 @@ extension Corpus {
 
   /// `copyTestFrames` into an array.
   func testFrames(of utterance: Int, _ range: Range<Int>) throws -> [Float] {
-    var frames = [Float](repeating: .nan, count: range.count * 40)
+    var frames = [Float](repeating: .nan, count: range.count * bands)
     try frames.withUnsafeMutableBufferPointer {
       try copyTestFrames(of: utterance, from: range.lowerBound, count: range.count, into: $0.baseAddress!)
     }

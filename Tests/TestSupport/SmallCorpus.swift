@@ -16,9 +16,9 @@ package struct HomeworkFolder: Sendable {
   /// Writes the features of an utterance, frame by frame, and returns what the metadata says of it.
   @discardableResult
   package func write(_ features: [Float], to name: String) throws -> JSON {
-    let frames = features.count / Corpus.bins
+    let frames = features.count / Corpus.homeworkBands
     try TorchFile.writeTensor(
-      Tensor(float32: features, shape: [frames, Corpus.bins]), to: "\(path)/\(name)")
+      Tensor(float32: features, shape: [frames, Corpus.homeworkBands]), to: "\(path)/\(name)")
     return Self.entry(name, frames)
   }
 
@@ -26,7 +26,7 @@ package struct HomeworkFolder: Sendable {
   package func write(speakers: [(name: String, label: Int, utterances: [JSON])]) throws {
     try write(
       [
-        "n_mels": .integer(Corpus.bins),
+        "n_mels": .integer(Corpus.homeworkBands),
         "speakers": .object(JSONObject(speakers.map { ($0.name, .array($0.utterances)) })),
       ], to: "metadata.json")
     try write(
@@ -38,7 +38,7 @@ package struct HomeworkFolder: Sendable {
 
   /// Writes `testdata.json`.
   package func write(tests: [JSON]) throws {
-    try write(["n_mels": .integer(Corpus.bins), "utterances": .array(tests)], to: "testdata.json")
+    try write(["n_mels": .integer(Corpus.homeworkBands), "utterances": .array(tests)], to: "testdata.json")
   }
 
   package func write(_ json: JSON, to name: String) throws {
@@ -81,8 +81,8 @@ package struct SmallCorpus: Sendable {
   private static func features(_ speaker: Int, _ utterance: Int, frames: Int) -> [Float] {
     let spectrum = RandomStream(seed: 1, purpose: .synthesis, shard: speaker)
     let noise = RandomStream(seed: 2, purpose: .synthesis, shard: utterance)
-    return (0..<frames * Corpus.bins).map { element in
-      -6 + 4 * spectrum.uniform(at: element % Corpus.bins) + 6 * (noise.uniform(at: element) - 0.5)
+    return (0..<frames * Corpus.homeworkBands).map { element in
+      -6 + 4 * spectrum.uniform(at: element % Corpus.homeworkBands) + 6 * (noise.uniform(at: element) - 0.5)
     }
   }
 }

@@ -41,9 +41,12 @@ public struct FeatureRecipe: Equatable, Sendable {
     self.text = JSON.object(members).serialized()
   }
 
+  /// The same as JSON.
+  public var json: JSON { (try? JSON.parse(Array(text.utf8), name: "")) ?? .null }
+
   /// The members, in order.
   public var members: [(key: String, value: String)] {
-    guard case .object(let object)? = try? JSON.parse(Array(text.utf8), name: "") else { return [] }
+    guard case .object(let object) = json else { return [] }
     return object.map { ($0.key, $0.value.string ?? $0.value.serialized()) }
   }
 

@@ -61,11 +61,11 @@ struct BenchCorpus: Sendable {
       (
         "metadata.json",
         [
-          "n_mels": .integer(Corpus.bins),
+          "n_mels": .integer(Corpus.homeworkBands),
           "speakers": .object(JSONObject(zip(names, bySpeaker).map { ($0, .array($1)) })),
         ]
       ),
-      ("testdata.json", ["n_mels": .integer(Corpus.bins), "utterances": .array(tests)]),
+      ("testdata.json", ["n_mels": .integer(Corpus.homeworkBands), "utterances": .array(tests)]),
       (
         "mapping.json",
         [
@@ -84,9 +84,10 @@ struct BenchCorpus: Sendable {
     let stream = RandomStream(seed: Self.seed, purpose: .synthesis, sample: utterance)
     let frames = LengthDistribution.homework.frames(at: stream.uniform(at: 0))
     // Log-mels lie between about -20 and 5.
-    let values = (0..<frames * Corpus.bins).map { 12 * stream.uniform(at: 4 + $0) - 14 }
+    let values = (0..<frames * Corpus.homeworkBands).map { 12 * stream.uniform(at: 4 + $0) - 14 }
     let name = String(format: "uttr-%032x.pt", utterance)
-    try TorchFile.writeTensor(Tensor(float32: values, shape: [frames, Corpus.bins]), to: "\(folder)/\(name)")
+    try TorchFile.writeTensor(
+      Tensor(float32: values, shape: [frames, Corpus.homeworkBands]), to: "\(folder)/\(name)")
     return ["feature_path": .string(name), "mel_len": .integer(frames)]
   }
 }

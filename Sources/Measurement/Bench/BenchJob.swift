@@ -143,7 +143,8 @@ struct BenchSetup<C: Communicator> {
     }
     self.data = data
     model = try communicator.agreeing {
-      try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count)
+      try SpeakerModel(
+        configuration.model, speakers: data.corpus.speakers.count, bands: data.corpus.bands)
     }
   }
 

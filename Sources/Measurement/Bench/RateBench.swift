@@ -84,7 +84,7 @@ struct DataBench<C: Communicator> {
       team.forEach(localShards.count) { item, worker in
         let arena = arenas[worker]
         arena.reset()
-        let mels = arena.floats(shape.samplesPerShard * shape.frames * Corpus.bins)
+        let mels = arena.floats(shape.samplesPerShard * shape.frames * setup.data.corpus.bands)
         let labels = arena.integers(shape.samplesPerShard)
         do {
           for step in steps {

@@ -1,3 +1,4 @@
+import Audio
 import Diagnostics
 import Glibc
 
@@ -7,10 +8,10 @@ import Glibc
 /// Opening reads the index alone. Frames become available with `prepare`, which verifies every utterance of
 /// the shards it is given, so that training never meets a bad file after it has begun.
 public final class Corpus: Sendable {
-  /// Mel bins of a frame.
-  public static let bins = 40
-  /// Bytes of a frame: 40 floats.
-  static let bytesPerFrame = bins * MemoryLayout<Float>.stride
+  /// Mel bands of a frame in the homework's directory.
+  public static let homeworkBands = 40
+  /// Bytes of such a frame.
+  static let homeworkFrameBytes = homeworkBands * MemoryLayout<Float>.stride
 
   /// The directory it was opened from.
   public let directory: String
@@ -22,6 +23,10 @@ public final class Corpus: Sendable {
   public let tests: [Utterance]?
   /// The number of shard files of a packed directory; nil for the homework's own.
   public let packedFiles: Int?
+  /// Mel bands of a frame.
+  public let bands: Int
+  /// What the features were made of sound with; nil where nobody noted it, as the homework's directory does not.
+  public let recipe: FeatureRecipe?
 
   private let layout: ShardLayout
   private let trainingFrames: Frames
@@ -50,6 +55,8 @@ public final class Corpus: Sendable {
     utterances = index.utterances
     tests = index.tests
     packedFiles = nil
+    bands = Self.homeworkBands
+    recipe = nil
     layout = ShardLayout(count: utterances.count)
     trainingFrames = .features(try FeatureFiles(directory: directory, utterances))
     testFrames = .features(try FeatureFiles(directory: directory, tests ?? []))
@@ -62,9 +69,12 @@ public final class Corpus: Sendable {
     utterances = index.plan.utterances
     tests = index.plan.tests
     packedFiles = index.plan.files
+    bands = index.plan.bands
+    recipe = index.plan.recipe
     layout = index.plan.layout
-    trainingFrames = .packed(PackedFrames(utterances, index.shardRows))
-    testFrames = .packed(PackedFrames(tests ?? [], index.testRows ?? PackedRows(files: [], places: [])))
+    trainingFrames = .packed(PackedFrames(utterances, index.shardRows, bands: bands))
+    testFrames = .packed(
+      PackedFrames(tests ?? [], index.testRows ?? PackedRows(files: [], places: []), bands: bands))
   }
 
   /// 64 bits by which a run knows its training data again, be it packed or not: the speakers, and the length and
@@ -135,13 +145,13 @@ public final class Corpus: Sendable {
     try prepare(Array(range), in: testFrames, threads: threads, progress: progress)
   }
 
-  /// Copies `count` frames of an utterance into `frames`, [count, 40] row-major.
+  /// Copies `count` frames of an utterance into `frames`, [count, bands] row-major.
   ///
   /// Safe from several threads; allocates nothing.
   /// - Parameters:
   ///   - utterance: an index into `utterances`, of a shard that was prepared.
   ///   - start: the first frame.
-  ///   - frames: room for `count · 40` floats.
+  ///   - frames: room for `count · bands` floats.
   /// - Throws: an internal `Failure` when the utterance is not prepared or has no such frames; input/output
   ///   when its file cannot be read any more.
   public func copyFrames(

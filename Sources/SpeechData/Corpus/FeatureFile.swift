@@ -39,7 +39,7 @@ enum FeatureFile {
     let file = try InputFile(path: "\(directory)/\(path)")
     let tensor = try TorchFile.locateTensor(in: file)
     let location = try location(of: tensor, frames: frames, in: file)
-    let rowBytes = frames * Corpus.bytesPerFrame
+    let rowBytes = frames * Corpus.homeworkFrameBytes
 
     // The checksum in the file is that of the whole storage, which may be larger than the tensor, and than memory.
     let isWhole = tensor.spanBytes == tensor.payloadBytes
@@ -72,7 +72,7 @@ enum FeatureFile {
       let value = rows.load(fromByteOffset: element * 4, as: Float.self)
       throw Failure(
         .badData,
-        "\(file.path): frame \(element / Corpus.bins), bin \(element % Corpus.bins) is \(value), not a finite number"
+        "\(file.path): frame \(element / Corpus.homeworkBands), bin \(element % Corpus.homeworkBands) is \(value), not a finite number"
       )
     }
     return Rows(bytes: rows, checksum: checksum, location: location)
@@ -81,7 +81,7 @@ enum FeatureFile {
   /// The checksum that `read` would find for the rows, without reading them, or nil when only reading tells.
   static func storedChecksum(_ path: String, frames: Int, in directory: String) throws -> UInt32? {
     let tensor = try TorchFile.locateTensor(path: "\(directory)/\(path)")
-    let isWhole = tensor.isContiguous && tensor.payloadBytes == frames * Corpus.bytesPerFrame
+    let isWhole = tensor.isContiguous && tensor.payloadBytes == frames * Corpus.homeworkFrameBytes
     return isWhole ? tensor.storageCRC : nil
   }
 
@@ -96,17 +96,18 @@ enum FeatureFile {
       throw Failure(
         .badData, "\(path): holds a tensor of \(tensor.elementType.rawValue), where F32 is expected")
     }
-    guard tensor.shape == [frames, Corpus.bins] else {
+    guard tensor.shape == [frames, Corpus.homeworkBands] else {
       throw Failure(
         .badData,
-        "\(path): holds a tensor of shape \(tensor.shape), where the index says [\(frames), \(Corpus.bins)]")
+        "\(path): holds a tensor of shape \(tensor.shape), where the index says [\(frames), \(Corpus.homeworkBands)]"
+      )
     }
     if tensor.isContiguous {
-      return located(.rows(stride: Corpus.bins))
+      return located(.rows(stride: Corpus.homeworkBands))
     }
     // A stride of 0 repeats elements; such a tensor has a smaller storage than its shape says.
     switch (tensor.stride[0], tensor.stride[1]) {
-    case (let stride, 1) where stride >= Corpus.bins:
+    case (let stride, 1) where stride >= Corpus.homeworkBands:
       return located(.rows(stride: stride))
     case (1, let stride) where stride >= frames:
       return located(.columns(stride: stride))
@@ -126,17 +127,17 @@ enum FeatureFile {
       case .columns(let stride): (1, stride)
       }
     for t in 0..<frames {
-      for b in 0..<Corpus.bins {
+      for b in 0..<Corpus.homeworkBands {
         let value = source.loadUnaligned(
           fromByteOffset: 4 * (t * frameStride + b * binStride), as: UInt32.self)
-        rows.storeBytes(of: value, toByteOffset: 4 * (t * Corpus.bins + b), as: UInt32.self)
+        rows.storeBytes(of: value, toByteOffset: 4 * (t * Corpus.homeworkBands + b), as: UInt32.self)
       }
     }
   }
 }
 
 /// Memory for the frames of one utterance, reused from utterance to utterance by one thread.
-final class FrameBuffer {
+public final class FrameBuffer {
   private(set) var bytes: UnsafeMutableRawBufferPointer
 
   init() { bytes = .allocate(byteCount: 0, alignment: 64) }
@@ -144,7 +145,7 @@ final class FrameBuffer {
   deinit { bytes.deallocate() }
 
   /// At least `count` bytes, aligned to 64; what they held before is lost when they had to grow.
-  func reserve(_ count: Int) -> UnsafeMutableRawBufferPointer {
+  public func reserve(_ count: Int) -> UnsafeMutableRawBufferPointer {
     if bytes.count < count {
       bytes.deallocate()
       bytes = .allocate(byteCount: max(count, 1 << 18), alignment: 64)

@@ -60,13 +60,16 @@ final class FeatureFiles: Sendable {
     defer { close(file) }
     guard location.version.isStill(of: file) else { throw changed(index, "has changed") }
     switch location.arrangement {
-    case .rows(stride: Corpus.bins):
-      let offset = location.offset + start * Corpus.bytesPerFrame
-      try read(file, index, UnsafeMutableBufferPointer(start: frames, count: count * Corpus.bins), at: offset)
+    case .rows(stride: Corpus.homeworkBands):
+      let offset = location.offset + start * Corpus.homeworkFrameBytes
+      try read(
+        file, index, UnsafeMutableBufferPointer(start: frames, count: count * Corpus.homeworkBands),
+        at: offset)
     case .rows(let stride):
       for row in 0..<count {
         let offset = location.offset + 4 * (start + row) * stride
-        let target = UnsafeMutableBufferPointer(start: frames + row * Corpus.bins, count: Corpus.bins)
+        let target = UnsafeMutableBufferPointer(
+          start: frames + row * Corpus.homeworkBands, count: Corpus.homeworkBands)
         try read(file, index, target, at: offset)
       }
     case .columns(let stride):
@@ -81,11 +84,11 @@ final class FeatureFiles: Sendable {
   ) throws {
     // 1 KiB is what withUnsafeTemporaryAllocation keeps on the stack.
     try withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { stretch in
-      for bin in 0..<Corpus.bins {
+      for bin in 0..<Corpus.homeworkBands {
         for first in Swift.stride(from: 0, to: count, by: stretch.count) {
           let part = UnsafeMutableBufferPointer(rebasing: stretch[..<min(stretch.count, count - first)])
           try read(file, index, part, at: origin + 4 * (bin * stride + start + first))
-          for (t, value) in part.enumerated() { frames[(first + t) * Corpus.bins + bin] = value }
+          for (t, value) in part.enumerated() { frames[(first + t) * Corpus.homeworkBands + bin] = value }
         }
       }
     }

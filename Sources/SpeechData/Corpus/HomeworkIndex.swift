@@ -98,8 +98,8 @@ struct HomeworkIndex {
   }
 
   private static func checkBins(_ file: JSONFile) throws {
-    guard file.root["n_mels"]?.int == Corpus.bins else {
-      throw file.failure("n_mels", "must be \(Corpus.bins), the mel bins this program is made for")
+    guard file.root["n_mels"]?.int == Corpus.homeworkBands else {
+      throw file.failure("n_mels", "must be \(Corpus.homeworkBands), the mel bins this program is made for")
     }
   }
 }

@@ -8,6 +8,7 @@ final class PackedFrames: Sendable {
   private let utterances: [Utterance]
   private let files: [(path: String, bytes: Int)]
   private let places: [PackedRows.Place]
+  private let frameBytes: Int
   private let state: Mutex<State>
 
   private struct State {
@@ -17,10 +18,11 @@ final class PackedFrames: Sendable {
     var isPrepared: [Bool]
   }
 
-  init(_ utterances: [Utterance], _ rows: PackedRows) {
+  init(_ utterances: [Utterance], _ rows: PackedRows, bands: Int) {
     self.utterances = utterances
     files = rows.files
     places = rows.places
+    frameBytes = bands * MemoryLayout<Float>.stride
     state = Mutex(
       State(
         maps: Array(repeating: nil, count: rows.files.count),
@@ -53,7 +55,7 @@ final class PackedFrames: Sendable {
   private func verify(_ index: Int) throws {
     let place = places[index]
     let map = state.withLock { $0.maps[place.file]! }
-    let rowBytes = utterances[index].frames * Corpus.bytesPerFrame
+    let rowBytes = utterances[index].frames * frameBytes
     guard CRC32.checksum(map.bytes(place.offset..<place.offset + rowBytes)) == place.checksum else {
       throw Failure(
         .badData,
@@ -68,8 +70,8 @@ final class PackedFrames: Sendable {
     let place = places[index]
     let map = state.withLock { $0.isPrepared[index] ? $0.maps[place.file] : nil }
     guard let map else { throw Corpus.unprepared(utterances[index]) }
-    let offset = place.offset + start * Corpus.bytesPerFrame
-    let source = map.bytes(offset..<offset + count * Corpus.bytesPerFrame)
+    let offset = place.offset + start * frameBytes
+    let source = map.bytes(offset..<offset + count * frameBytes)
     UnsafeMutableRawPointer(frames).copyMemory(from: source.baseAddress!, byteCount: source.count)
   }
 }

@@ -24,7 +24,9 @@ struct PackedIndex {
     }
     let tests = try manifest.tests.map { try KindIndex(.test, $0, manifest, directory) }
     plan = PackPlan(
-      speakers: manifest.speakers, utterances: shards.utterances, tests: tests?.utterances,
+      PackContents(
+        speakers: manifest.speakers, utterances: shards.utterances, tests: tests?.utterances,
+        bands: manifest.bands, recipe: manifest.recipe),
       files: manifest.shards.count)
     // The fingerprint covers every name, length and label, so equality here leaves no room for a mix of two
     // corpora; the order inside the files is what the sampler relies on.
@@ -32,7 +34,7 @@ struct PackedIndex {
       throw Failure(
         .badData, "\(manifestPath): its files are not those of the corpus it describes: pack again")
     }
-    for (kind, index) in [(PackPlan.Kind.shard, shards), (.test, tests)] {
+    for (kind, index) in [(PackKind.shard, shards), (.test, tests)] {
       for (file, members) in (index?.members ?? []).enumerated() where members != plan.members(kind, file) {
         throw Failure(
           .badData, "\(directory)/\(plan.name(kind, file)) holds other utterances than it should: pack again")
@@ -64,7 +66,7 @@ private struct KindIndex {
   let members: [[Int]]
   let rows: PackedRows
 
-  init(_ kind: PackPlan.Kind, _ files: [PackManifest.File], _ manifest: PackManifest, _ directory: String)
+  init(_ kind: PackKind, _ files: [PackManifest.File], _ manifest: PackManifest, _ directory: String)
     throws
   {
     var fronts: [MelFileFront] = []
@@ -79,7 +81,8 @@ private struct KindIndex {
       let front = try MelFileFront(reading: path)
       guard front.header.fingerprint == manifest.fingerprint, front.header.file == number,
         front.header.files == files.count, front.checksum == file.checksum,
-        front.header.fileBytes == file.bytes, front.entries.count == file.utterances
+        front.header.fileBytes == file.bytes, front.entries.count == file.utterances,
+        front.header.bands == manifest.bands, front.recipe == manifest.recipe
       else {
         throw Failure(.badData, "\(path) is not the file that \(PackManifest.fileName) lists: pack again")
       }

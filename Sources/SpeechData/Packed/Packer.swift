@@ -2,7 +2,7 @@ import Diagnostics
 import Glibc
 import TensorFiles
 
-/// Packs the homework's directory into a few large files that are mapped instead of read.
+/// Packs a corpus into a few large files that are mapped instead of read.
 ///
 /// Every file is written under a temporary name, flushed and renamed, and the manifest comes last: what has a
 /// final name is whole. A second run keeps the files that are there and fit, so a pack that was killed goes on
@@ -11,25 +11,22 @@ import TensorFiles
 /// Alone, call `run(threads:progress:)`. Of processes that share the work one calls `claim`, then all call
 /// `run(files:…)` with ranges that together are `0 ..< files`, and when all have returned, one of them calls `finish()`.
 public struct Packer: Sendable {
-  /// The homework's directory.
-  public let source: String
   /// The folder to pack into.
   public let output: String
   /// The number of shard files.
   public var files: Int { plan.files }
-  /// Utterances to pack, those of `testdata.json` included.
+  /// Utterances to pack, tests included.
   public var utterances: Int { plan.utterances.count + (plan.tests?.count ?? 0) }
 
   private let plan: PackPlan
+  private let rows: any PackRows
 
-  /// Reads the index of `source`; writes nothing.
+  /// Packs the homework's directory. Reads its index; writes nothing.
   ///
   /// - Parameter files: shard files to make; `train.shards` has to divide it.
   /// - Throws: what `Corpus.open` throws; a usage failure when `files` is not in `1 ... utterances`.
   public init(source: String, output: String, files: Int = 8) throws {
-    guard !output.isEmpty else {
-      throw Failure(.usage, "expected a folder to pack into, found an empty name")
-    }
+    try Self.checkOutput(output)
     guard !FileWriting.isSameFile(source, output) else {
       throw Failure(.usage, "\(output) is the folder of the data: give a folder of its own to pack into")
     }
@@ -40,13 +37,30 @@ public struct Packer: Sendable {
       throw FolderSurvey.failure(source)
     }
     let index = try HomeworkIndex(directory: source)
-    guard (1...index.utterances.count).contains(files) else {
+    let contents = PackContents(
+      speakers: index.speakers, utterances: index.utterances, tests: index.tests, bands: Corpus.homeworkBands)
+    try self.init(contents, rows: FeatureRows(directory: source, contents), output: output, files: files)
+  }
+
+  /// Packs what is told, from rows that are elsewhere. Writes nothing yet.
+  ///
+  /// - Throws: a usage failure when `files` is not in `1 ... utterances`.
+  public init(_ contents: PackContents, rows: some PackRows, output: String, files: Int) throws {
+    try Self.checkOutput(output)
+    guard (1...max(1, contents.utterances.count)).contains(files) else {
       throw Failure(
-        .usage, "--shards is \(files), but must be between 1 and the \(index.utterances.count) utterances")
+        .usage,
+        "--shards is \(files), but must be between 1 and the \(contents.utterances.count) utterances")
     }
-    self.source = source
     self.output = output
-    plan = PackPlan(speakers: index.speakers, utterances: index.utterances, tests: index.tests, files: files)
+    self.rows = rows
+    plan = PackPlan(contents, files: files)
+  }
+
+  private static func checkOutput(_ output: String) throws {
+    guard !output.isEmpty else {
+      throw Failure(.usage, "expected a folder to pack into, found an empty name")
+    }
   }
 
   /// Packs everything.
@@ -96,7 +110,7 @@ public struct Packer: Sendable {
       if try keeps(unit.kind, unit.file, front, buffer) {
         done.advance(by: front.entries.count)
       } else {
-        try write(&front, plan.name(unit.kind, unit.file), buffer, done)
+        try write(&front, unit.kind, unit.file, buffer, done)
       }
     }
   }
@@ -106,13 +120,12 @@ public struct Packer: Sendable {
   /// - Throws: missing input when a file is not there yet; bad data or usage when one does not fit.
   public func finish() throws {
     let manifest = PackManifest(
-      fingerprint: plan.fingerprint, speakers: plan.speakers, shards: try entries(.shard),
-      tests: plan.tests == nil ? nil : try entries(.test))
+      plan, shards: try entries(.shard), tests: plan.tests == nil ? nil : try entries(.test))
     try FileWriting.writeAtomically(
       Array((manifest.json.serialized(indent: 1) + "\n").utf8), to: "\(output)/\(PackManifest.fileName)")
   }
 
-  private func entries(_ kind: PackPlan.Kind) throws -> [PackManifest.File] {
+  private func entries(_ kind: PackKind) throws -> [PackManifest.File] {
     try (0..<files).map { file in
       let name = plan.name(kind, file)
       let front = try MelFileFront(reading: "\(output)/\(name)")
@@ -142,14 +155,14 @@ public struct Packer: Sendable {
   private func foreign(_ name: String) -> Failure {
     Failure(
       .usage,
-      "\(output) holds \(name), which is not part of \(source) packed into \(files) files: "
+      "\(output) holds \(name), which is not part of \(rows.name) packed into \(files) files: "
         + "give an empty folder, or a new one")
   }
 
   /// Whether a finished file is there that need not be written: undamaged, and packed from what the source holds
   /// now. A damaged one is written again; one of another corpus, or of what the source held earlier, never is.
   private func keeps(
-    _ kind: PackPlan.Kind, _ file: Int, _ expected: MelFileFront, _ buffer: FrameBuffer
+    _ kind: PackKind, _ file: Int, _ expected: MelFileFront, _ buffer: FrameBuffer
   ) throws -> Bool {
     let name = plan.name(kind, file)
     let path = "\(output)/\(name)"
@@ -157,22 +170,19 @@ public struct Packer: Sendable {
     else { return false }
     guard front.describesSameRows(as: expected) else { throw foreign(name) }
     let packed = try InputFile(path: path)
-    for (source, entry) in zip(front.paths, front.entries) {
-      guard try sourceChecksum(source, frames: entry.frames, buffer) == entry.checksum else {
+    for (position, entry) in front.entries.enumerated() {
+      let checksum =
+        try rows.checksum(kind, entry.index) ?? rows.rows(kind, entry.index, buffer).checksum
+      guard checksum == entry.checksum else {
         throw Failure(
           .usage,
-          "\(path) was packed when \(self.source)/\(source) held something else: "
+          "\(path) was packed when \(rows.name)/\(front.paths[position]) held something else: "
             + "give an empty folder, or a new one")
       }
-      guard try CRC32.checksum(packed.read(at: entry.offset, count: entry.rowBytes)) == entry.checksum
-      else { return false }
+      let stored = try packed.read(at: entry.offset, count: front.rowBytes(position))
+      guard CRC32.checksum(stored) == entry.checksum else { return false }
     }
     return true
-  }
-
-  private func sourceChecksum(_ path: String, frames: Int, _ buffer: FrameBuffer) throws -> UInt32 {
-    try FeatureFile.storedChecksum(path, frames: frames, in: source)
-      ?? FeatureFile.read(path, frames: frames, in: source, buffer).checksum
   }
 
   private func unlessDamaged<Value>(_ read: () throws -> Value) throws -> Value? {
@@ -191,12 +201,13 @@ public struct Packer: Sendable {
 
   /// Writes one file: the rows as they are read, then the front, whose checksums are only known then.
   private func write(
-    _ front: inout MelFileFront, _ name: String, _ buffer: FrameBuffer, _ done: Progress
+    _ front: inout MelFileFront, _ kind: PackKind, _ file: Int, _ buffer: FrameBuffer, _ done: Progress
   ) throws {
+    let name = plan.name(kind, file)
     // The process's number keeps two packs from writing into each other's file where the file system has no locks.
     let temporary = "\(output)/\(name)\(Self.temporaryMark)\(getpid())"
     do {
-      try writeRows(&front, to: temporary, buffer, done)
+      try writeRows(&front, kind, to: temporary, buffer, done)
       guard rename(temporary, "\(output)/\(name)") == 0 else {
         throw Failure.system(errno, "\(output)/\(name)", "writing failed")
       }
@@ -208,13 +219,19 @@ public struct Packer: Sendable {
   }
 
   private func writeRows(
-    _ front: inout MelFileFront, to path: String, _ buffer: FrameBuffer, _ done: Progress
+    _ front: inout MelFileFront, _ kind: PackKind, to path: String, _ buffer: FrameBuffer, _ done: Progress
   ) throws {
     let file = try FileDescriptor(opening: path, O_WRONLY | O_CREAT | O_TRUNC)
     try file.allocate(front.header.fileBytes)
     var startedUpTo = 0
     for i in front.entries.indices {
-      let rows = try FeatureFile.read(front.paths[i], frames: front.entries[i].frames, in: source, buffer)
+      let rows = try rows.rows(kind, front.entries[i].index, buffer)
+      guard rows.bytes.count == front.rowBytes(i) else {
+        throw Failure(
+          .internalError,
+          "\(front.paths[i].quoted) has \(rows.bytes.count) bytes of features, where \(front.rowBytes(i)) were told"
+        )
+      }
       front.entries[i].checksum = rows.checksum
       try file.write(rows.bytes, at: front.entries[i].offset)
       let end = front.entries[i].offset + rows.bytes.count
@@ -227,33 +244,4 @@ public struct Packer: Sendable {
     try front.encoded().withUnsafeBytes { try file.write($0, at: 0) }
     try file.synchronize()
   }
-}
-
-extension MelFileFront {
-  /// Whether both are the same file of the same corpus, whatever the rows hold.
-  func describesSameRows(as other: MelFileFront) -> Bool {
-    func withoutChecksums(_ entries: [MelFileEntry]) -> [MelFileEntry] {
-      entries.map { entry in
-        var entry = entry
-        entry.checksum = 0
-        return entry
-      }
-    }
-    return header == other.header && paths == other.paths
-      && withoutChecksums(entries) == withoutChecksums(other.entries)
-  }
-}
-
-/// The names in a folder, "." and ".." apart.
-func folderContents(_ path: String) throws -> [String] {
-  guard let stream = opendir(path) else { throw Failure.system(errno, path, "opening failed") }
-  defer { closedir(stream) }
-  var names: [String] = []
-  while let entry = readdir(stream) {
-    let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-      pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-    }
-    if name != "." && name != ".." { names.append(name) }
-  }
-  return names
 }

@@ -44,7 +44,7 @@ public struct SegmentReader: Sendable {
     self.length = length
   }
 
-  /// Copies the segment of `utterance` whose start `stream` draws into `segment`, [length, 40] row-major.
+  /// Copies the segment of `utterance` whose start `stream` draws into `segment`, [length, bands] row-major.
   ///
   /// Rows behind the end of the utterance become `Crop.padding`. Safe from several threads; allocates nothing.
   /// - Throws: what `Corpus.copyFrames` throws.
@@ -55,7 +55,7 @@ public struct SegmentReader: Sendable {
     let start = Crop.start(frames: frames, length: length, stream)
     let available = min(length, frames - start)
     try corpus.copyFrames(of: utterance, from: start, count: available, into: segment)
-    (segment + available * Corpus.bins).update(
-      repeating: Crop.padding, count: (length - available) * Corpus.bins)
+    (segment + available * corpus.bands).update(
+      repeating: Crop.padding, count: (length - available) * corpus.bands)
   }
 }

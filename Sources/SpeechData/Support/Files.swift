@@ -81,3 +81,17 @@ struct JSONFile {
     return list
   }
 }
+
+/// The names in a folder, "." and ".." apart.
+func folderContents(_ path: String) throws -> [String] {
+  guard let stream = opendir(path) else { throw Failure.system(errno, path, "opening failed") }
+  defer { closedir(stream) }
+  var names: [String] = []
+  while let entry = readdir(stream) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+      pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+    }
+    if name != "." && name != ".." { names.append(name) }
+  }
+  return names
+}

@@ -87,7 +87,7 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
       labels[sample] = Int32(corpus.utterances[utterance].label)
       try reader.copySegment(
         of: utterance, Crop.training(seed: seed, step: step, shard: shard, sample: sample),
-        into: mels + sample * shape.frames * Corpus.bins)
+        into: mels + sample * shape.frames * corpus.bands)
     }
   }
 }

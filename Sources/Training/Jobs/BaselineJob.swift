@@ -51,10 +51,10 @@ extension TrainingData {
 
   fileprivate func meanSpectrum(of utterance: Int) throws -> [Float] {
     let count = corpus.utterances[utterance].frames
-    var frames = [Float](repeating: 0, count: count * Corpus.bins)
+    var frames = [Float](repeating: 0, count: count * corpus.bands)
     try frames.withUnsafeMutableBufferPointer {
       try corpus.copyFrames(of: utterance, from: 0, count: count, into: $0.baseAddress!)
     }
-    return NearestCentroid.mean(frames)
+    return NearestCentroid.mean(frames, bands: corpus.bands)
   }
 }

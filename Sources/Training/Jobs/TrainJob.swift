@@ -66,7 +66,8 @@ public struct TrainJob: Job {
     }
     try communicator.checkSameData(data.corpus.fingerprint, directory)
     let model = try communicator.agreeing {
-      try SpeakerModel(configuration.model, speakers: data.corpus.speakers.count)
+      try SpeakerModel(
+        configuration.model, speakers: data.corpus.speakers.count, bands: data.corpus.bands)
     }
     describe(data, model, communicator, threads, console)
     let memory = try MemoryReport(
