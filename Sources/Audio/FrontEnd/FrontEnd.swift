@@ -101,7 +101,11 @@ public struct FrontEnd: Sendable {
   }
 
   /// The way of one signal through the front end; without ``limitRange(of:)``, which needs all of it.
-  public func stream() -> FrontEndStream { FrontEndStream(self) }
+  ///
+  /// - Parameter keepingEnergies: whether the energies of the frames are kept beside the features.
+  public func stream(keepingEnergies: Bool = false) -> FrontEndStream {
+    FrontEndStream(self, keepingEnergies: keepingEnergies)
+  }
 
   /// Samples before the first and behind the last that frames reach.
   var margin: Int { parameters.framing == .snipped ? 0 : windowLength / 2 }

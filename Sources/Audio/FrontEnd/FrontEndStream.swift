@@ -9,9 +9,13 @@ public struct FrontEndStream: Sendable {
   private var made = 0
   /// Whether the margin before the signal is in place; mirroring has to wait for as many samples.
   private var hasMargin = false
+  private let keepsEnergies: Bool
+  /// Of each frame that was made, what ``VoiceActivity`` decides by; empty unless they are kept.
+  public private(set) var energies: [Float] = []
 
-  init(_ tables: FrontEnd) {
+  init(_ tables: FrontEnd, keepingEnergies: Bool) {
     self.tables = tables
+    keepsEnergies = keepingEnergies
     switch tables.parameters.framing {
     case .reflected: break
     case .zeroPadded, .snipped:
@@ -59,6 +63,16 @@ public struct FrontEndStream: Sendable {
     pending.withUnsafeBufferPointer {
       tables.append(
         count, from: $0.baseAddress! + (made * tables.hop - origin), number: made, to: &features)
+    }
+    if keepsEnergies {
+      pending.withUnsafeBufferPointer { pending in
+        for frame in made..<made + count {
+          let start = frame * tables.hop - origin
+          energies.append(
+            VoiceActivity.logEnergy(
+              UnsafeBufferPointer(rebasing: pending[start..<start + tables.windowLength])))
+        }
+      }
     }
     made += count
     // Frames to come, and what the end is mirrored from.

@@ -1,3 +1,5 @@
+import Audio
+
 /// One recording as a folder or a list names it: whose it is and where its sound lies. Nothing of it is decoded.
 public struct Recording: Sendable, Equatable {
   /// Where sound lies.
@@ -16,34 +18,7 @@ public struct Recording: Sendable, Equatable {
   }
 
   /// A stretch of a recording.
-  public struct Segment: Sendable, Equatable {
-    /// What `start` and `end` count.
-    public enum Unit: Sendable, Equatable {
-      case seconds
-      /// Samples of the file, at its own rate.
-      case samples
-    }
-
-    /// Where it begins, at least 0.
-    public let start: Double
-    /// Where it ends, more than `start`; infinity at the recording's end.
-    public let end: Double
-    /// What the two count.
-    public let unit: Unit
-
-    /// - Precondition: `0 <= start < end`.
-    public init(start: Double, end: Double, unit: Unit = .seconds) {
-      precondition(start >= 0 && start < end, "no segment: \(start) to \(end)")
-      self.start = start
-      self.end = end
-      self.unit = unit
-    }
-
-    /// The stretch in seconds of a file of `rate` samples a second.
-    public func seconds(atRate rate: Int) -> Range<Double> {
-      unit == .seconds ? start..<end : start / Double(rate)..<end / Double(rate)
-    }
-  }
+  public typealias Segment = SoundSource.Stretch
 
   /// What a layout says that a recording is for.
   public enum Part: String, Sendable {
@@ -94,5 +69,16 @@ public struct Refusal: Sendable, Equatable {
   public init(_ what: String, _ reason: String) {
     self.what = what
     self.reason = reason
+  }
+}
+
+extension Recording {
+  /// Where the decoder finds it.
+  public var source: SoundSource {
+    switch location {
+    case .file(let path): SoundSource(path: path, stretches: segments, channel: channel)
+    case .member(let archive, let offset, let bytes):
+      SoundSource(path: archive, range: offset..<offset + bytes, stretches: segments, channel: channel)
+    }
   }
 }
