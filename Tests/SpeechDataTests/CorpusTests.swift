@@ -122,9 +122,10 @@ struct CorpusTests {
       (["metadata.json", "features/uttr-0.pt"], "/features", "the folder that it is in does"),
       (
         ["id1/v/00001.wav", "id2/w/00001.wav"], "",
-        "sound files (id1/v/00001.wav): what is read are log-mel features"
+        "but sound (id1/v/00001.wav): 'pack' makes features of it"
       ),
-      (["a.FLAC"], "", "sound files (a.FLAC)"), (["wav.scp", "utt2spk"], "", "Kaldi's (wav.scp, utt2spk)"),
+      (["a.FLAC"], "", "sound (a.FLAC)"), (["wav.scp", "utt2spk"], "", "a list of sound (wav.scp)"),
+      (["feats.scp", "utt2spk"], "", "Kaldi's (feats.scp, utt2spk) without wav.scp"),
       (["config.yaml", "metrics.jsonl"], "", "the folder of a run: that is given as --run"),
       (["synthesis.json", "uttr-0.pt"], "", "was not finished: start the same synthesize again"),
       (["shard-00000-of-00002.mels"], "", "a pack that was not finished"),

@@ -21,12 +21,18 @@ struct FolderSurvey {
         "\(directory) is not a folder: give the folder of the data, unpacked where it is an archive")
     }
     let survey = FolderSurvey(directory)
-    let lists = "metadata.json (the homework's data) nor \(PackManifest.fileName) (a packed corpus)"
+    let features = "metadata.json (the homework's data) nor \(PackManifest.fileName) (a packed corpus)"
+    if let sound = survey.sound {
+      return Failure(
+        .missingInput, "\(directory) holds neither \(features), but \(sound): 'pack' makes features of it")
+    }
+    let everything = "\(features) nor sound, in speakers' folders or listed"
     guard !survey.entries.isEmpty else {
-      return Failure(.missingInput, "\(directory) is empty: it holds neither \(lists)")
+      return Failure(.missingInput, "\(directory) is empty: it holds neither \(everything)")
     }
     return Failure(
-      .missingInput, "\(directory) holds neither \(lists)" + (survey.finding.map { ", but \($0)" } ?? ""))
+      .missingInput, "\(directory) holds neither \(everything)" + (survey.finding.map { ", but \($0)" } ?? "")
+    )
   }
 
   private init(_ directory: String) {
@@ -61,11 +67,10 @@ struct FolderSurvey {
     if top.contains(where: { $0.hasSuffix(".mels") || $0.contains(".mels.partial") }) {
       return "a pack that was not finished: start the same pack again"
     }
-    let kaldi = ["wav.scp", "feats.scp", "utt2spk", "spk2utt", "segments"].filter(top.contains)
-    if !kaldi.isEmpty { return "is a directory of Kaldi's (\(kaldi.joined(separator: ", "))): \(Self.need)" }
-    if let sound = first(of: ["wav", "flac", "mp3", "m4a", "ogg", "opus", "aac", "sph", "aif", "aiff", "wma"])
-    {
-      return "sound files (\(sound)): \(Self.need)"
+    let kaldi = ["feats.scp", "utt2spk", "spk2utt", "segments"].filter(top.contains)
+    if !kaldi.isEmpty {
+      return
+        "is a directory of Kaldi's (\(kaldi.joined(separator: ", "))) without wav.scp, by which its sound would be read"
     }
     if let tensor = first(of: ["pt"]) {
       return
@@ -80,10 +85,21 @@ struct FolderSurvey {
   }
 
   private static let need =
-    "what is read are log-mel features in the homework's layout, metadata.json and uttr-*.pt, or packed by 'pack'"
+    "what is read are sound files, and features in the homework's layout, metadata.json and uttr-*.pt"
+
+  /// What there is of sound that `SoundCorpus` reads, in the folder itself.
+  private var sound: String? {
+    let top = Set(entries.lazy.map(\.path).filter { !$0.contains("/") })
+    let lists = Layout.folderLists.filter { $0.layout != .speechBrain }.flatMap(\.names)
+    if let list = lists.first(where: top.contains) { return "a list of sound (\(list))" }
+    let file = entries.first { !$0.isFolder && SoundSuffix($0.path) != nil }
+    return file.map { "sound (\($0.path))" }
+  }
 
   private func holdsData(_ folder: String) -> Bool {
-    ["metadata.json", PackManifest.fileName].contains { access("\(folder)/\($0)", F_OK) == 0 }
+    (["metadata.json", PackManifest.fileName] + Layout.folderLists.prefix(5).flatMap(\.names)).contains {
+      access("\(folder)/\($0)", F_OK) == 0
+    }
   }
 
   /// The first file with one of these suffixes.

@@ -28,7 +28,7 @@ enum FolderLayouts {
         .missingInput,
         "\(root): no folders id10001, id00012, … in it, in its wav or aac, or in those of its dev and test")
     }
-    let tree = try SoundTree(root, under: roots.folders)
+    let tree = try SoundTree(root, under: roots.outermost)
     var gathering = Gathering()
     var stems: Set<Substring> = []
     for file in tree.files {

@@ -28,12 +28,17 @@ struct Gathering {
     places.append(place ?? recording.key)
   }
 
+  /// Takes what a line of a list became.
+  mutating func add(_ recording: Result<Recording, Objection>, from place: String) {
+    switch recording {
+    case .success(let recording): add(recording, from: place)
+    case .failure(let objection): refuse(place, objection.reason)
+    }
+  }
+
   private static let longestName = 4096
 
   mutating func refuse(_ what: String, _ reason: String) { refused.append(Refusal(what, reason)) }
-
-  /// Takes back refusals that have become needless.
-  mutating func forgive(_ isNeedless: (Refusal) -> Bool) { refused.removeAll(where: isNeedless) }
 
   /// The corpus of what came, each key once: the first that came stays.
   ///

@@ -49,6 +49,15 @@ extension Layout {
     (.speechBrain, ["train.csv", "dev.csv", "valid.csv", "test.csv"]),
   ]
 
+  /// The list of this layout that a folder holds; a path that is none is the list's own.
+  func list(_ path: String) -> String {
+    guard FileWriting.isFolder(path), let names = Self.folderLists.first(where: { $0.layout == self })?.names
+    else {
+      return path
+    }
+    return "\(path)/\(names[0])"
+  }
+
   /// A CSV can be anybody's.
   private static func isList(_ name: String, of layout: Layout, in folder: String) -> Bool {
     layout != .speechBrain || (try? ListKind.recognized(at: "\(folder)/\(name)")) == .speechBrain
@@ -86,55 +95,5 @@ extension LibriSpeechName {
       }
     }
     return nil
-  }
-}
-
-/// What kind of list a file is, by its name and its first lines.
-enum ListKind {
-  private static let looked = 20
-
-  /// - Throws: `.missingInput` if it is not there, `.badData` if it is no file or no list that is known, `.usage` if it
-  ///   may be two or is sound itself.
-  static func recognized(at path: String) throws(Failure) -> Layout {
-    var list: ListReader
-    do throws(Failure) {
-      list = try ListReader(path)
-    } catch  where error.kind == .missingInput {
-      throw Failure(.missingInput, "\(path): no such folder, and no such list")
-    }
-    if list.name == "wav.scp" { return .kaldi }
-    if list.name.hasSuffix(".tar") { return .shardList }
-    if SoundSuffix(list.name) != nil {
-      throw Failure(
-        .usage, "\(path) is a sound file: give the folder of the speakers' folders, or a list of such files")
-    }
-    var lines: [ListReader.Line] = []
-    var ignored = Gathering()
-    while lines.count < looked, let line = try list.next(&ignored) { lines.append(line) }
-    guard let first = lines.first else {
-      throw Failure(.badData, "\(path) is empty, where a list of recordings is expected")
-    }
-    if lines.allSatisfy({ $0.text.hasPrefix("{") }) { return .rawList }
-    if SpeechBrainTable.isHeader(first.text) { return .speechBrain }
-    if lines.allSatisfy({ $0.text.hasSuffix(".tar") }) { return .shardList }
-    if lines.allSatisfy({ $0.fields.count == 3 }) {
-      throw Failure(
-        .usage, "\(path) looks like a list of trials, which 'score' takes: here recordings are expected")
-    }
-    guard lines.allSatisfy({ $0.fields.count >= 2 }) else {
-      throw Failure(
-        .badData,
-        "\(path): is no list that is known: \(first.place) is \(first.text.quoted), where SPEAKER PATH, 1|2|3 PATH, JSON"
-          + " with key, spk and wav, the heading of a CSV (ID,duration,wav,start,stop,spk_id) or a .tar is expected"
-      )
-    }
-    let isNumbered = lines.allSatisfy { ["1", "2", "3"].contains($0.fields[0]) }
-    guard isNumbered else { return .trainList }
-    if list.name.hasPrefix("iden_split") { return .idenSplit }
-    if list.name.hasPrefix("train_list") { return .trainList }
-    throw Failure(
-      .usage,
-      "\(path) can be read as \(Layout.trainList.rawValue) (speakers 1, 2 and 3) and \(Layout.idenSplit.rawValue) (to"
-        + " train, to validate, to test): --layout says as which")
   }
 }

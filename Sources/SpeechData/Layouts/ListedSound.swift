@@ -15,12 +15,15 @@ struct ListedSound {
   private let bases: [String]
   /// Whether `PATH:OFFSET` is a sound file inside an archive.
   private let allowsOffsets: Bool
+  /// Whether a file that is not there may be one that ends in another kind of sound.
+  private let allowsOtherSuffixes: Bool
   /// The archive that was looked into last.
   private var archive: InputFile?
 
-  init(relativeTo bases: [String], allowsOffsets: Bool = false) {
+  init(relativeTo bases: [String], allowsOffsets: Bool = false, allowsOtherSuffixes: Bool = false) {
     self.bases = bases
     self.allowsOffsets = allowsOffsets
+    self.allowsOtherSuffixes = allowsOtherSuffixes
   }
 
   /// Where the sound lies that a list calls `text`.
@@ -36,6 +39,13 @@ struct ListedSound {
     if allowsOffsets, let (path, offset) = Self.splitOffset(text), let (found, problem) = find(path) {
       guard problem == nil else { throw Objection("names \(path.quoted), which \(problem!)") }
       return try member(found, at: offset, calledAs: text)
+    }
+    if allowsOtherSuffixes, SoundSuffix(text) != nil {
+      for suffix in SoundSuffix.readable {
+        if let (path, problem) = find(withoutSuffix(text) + "." + suffix), problem == nil {
+          return .file(path)
+        }
+      }
     }
     throw Objection(missing(text))
   }
@@ -86,11 +96,9 @@ struct ListedSound {
   }
 
   private func missing(_ text: String) -> String {
-    if let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")) {
-      for suffix in SoundSuffix.convertible where find(text[..<dot] + "." + suffix) != nil {
-        return
-          "names \(text.quoted), of which there is the .\(suffix) alone: scripts/convert-m4a makes WAV of it"
-      }
+    for suffix in SoundSuffix.convertible where find(withoutSuffix(text) + "." + suffix) != nil {
+      return
+        "names \(text.quoted), of which there is the .\(suffix) alone: scripts/convert-m4a makes WAV of it"
     }
     let places = bases.map { $0.isEmpty ? "the working folder" : $0 }
     let isRelative = text.utf8.first != UInt8(ascii: "/")

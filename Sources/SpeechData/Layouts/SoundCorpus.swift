@@ -49,7 +49,11 @@ public struct SoundCorpus: Sendable {
     case .voxCeleb: gathering = try FolderLayouts.voxCeleb(path)
     case .libriSpeech: gathering = try FolderLayouts.libriSpeech(path)
     case .kaldi: gathering = try KaldiDirectory.read(FileWriting.isFolder(path) ? path : folder(of: path))
-    default: gathering = Gathering()
+    case .trainList: gathering = try PathLists.trainList(layout.list(path))
+    case .idenSplit: gathering = try PathLists.idenSplit(layout.list(path))
+    case .rawList: gathering = try RawList.read(layout.list(path))
+    case .shardList: gathering = try ShardList.read(layout.list(path))
+    case .speechBrain: gathering = try SpeechBrainTable.read(path)
     }
     return try gathering.corpus(path, layout)
   }

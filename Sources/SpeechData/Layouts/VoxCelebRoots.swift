@@ -21,15 +21,19 @@ struct VoxCelebRoots {
       var next: [String] = []
       for folder in level {
         let names = (try? folderContents(folder.isEmpty ? root : "\(root)/\(folder)")) ?? []
-        if names.contains(where: Self.isSpeaker) {
-          found.append(folder)
-        } else {
-          next += names.filter(Self.isOnTheWay).map { folder.isEmpty ? $0 : "\(folder)/\($0)" }
-        }
+        if names.contains(where: Self.isSpeaker) { found.append(folder) }
+        next += names.filter(Self.isOnTheWay).map { folder.isEmpty ? $0 : "\(folder)/\($0)" }
       }
       level = next
     }
     folders = found.sorted(by: bytesPrecede)
+  }
+
+  /// Those that are not below another one.
+  var outermost: [String] {
+    folders.filter { folder in
+      !folders.contains { folder != $0 && ($0.isEmpty || folder.hasPrefix($0 + "/")) }
+    }
   }
 
   /// `id` and five digits.
