@@ -15,6 +15,9 @@ struct SoundBytes: Sendable {
     count = range?.count ?? file.byteCount
   }
 
+  /// What is behind the first bytes.
+  func dropFirst(_ count: Int) -> SoundBytes { SoundBytes(file, (start + count)..<end) }
+
   /// What errors call the file.
   var path: String { file.path }
   /// Where they end in the file.

@@ -2,10 +2,10 @@ import Diagnostics
 
 // By the first bytes alone: a name says what somebody hoped for.
 extension SoundFile.Kind {
-  /// The kind of file that some bytes are.
+  /// The kind of file that some bytes are, and how many bytes of tags are before it.
   ///
   /// - Throws: `.badData` for what is not read, saying what it is and how it can be made to be read.
-  init(of bytes: SoundBytes) throws(Failure) {
+  static func find(in bytes: SoundBytes) throws(Failure) -> (kind: Self, offset: Int) {
     var head = try bytes.bytes(at: 0, atMost: Self.headBytes)
     var tags = 0
     var offset = 0
@@ -16,15 +16,15 @@ extension SoundFile.Kind {
       head = try bytes.bytes(at: offset, atMost: Self.headBytes)
     }
     switch true {
-    case (head.has("RIFF") || head.has("RF64") || head.has("BW64")) && head.has("WAVE", at: 8): self = .wav
-    case head.has("fLaC"): self = .flac
-    case head.has("OggS"): self = try Self.ofOgg(head, bytes.path)
-    case Self.isMPEG(head): self = .mp3
+    case ["RIFF", "RF64", "BW64"].contains(where: { head.has($0) }) && head.has("WAVE", at: 8) && tags == 0:
+      return (.wav, 0)
+    case head.has("fLaC"): return (.flac, offset)
+    case head.has("OggS") && tags == 0: return (try ofOgg(head, bytes.path), 0)
+    case isMPEG(head): return (.mp3, offset)
     default:
       // Behind a tag there may be stuffing that libmpg123 gets over.
-      guard let other = Self.refused(head) ?? (tags > 0 ? nil : Self.unknown) else {
-        self = .mp3
-        return
+      guard let other = refused(head) ?? (tags > 0 && !head.isEmpty ? nil : unknown) else {
+        return (.mp3, offset)
       }
       throw Failure(.badData, "\(bytes.path): \(other)")
     }

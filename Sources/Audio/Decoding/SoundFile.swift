@@ -8,7 +8,7 @@ import TensorFiles
 /// is shows when it has been read. Memory does not depend on the length.
 ///
 /// Integer samples of b bits are divided by 2^(b-1), those of 8 bits, which are unsigned, after 128 was taken off, as
-/// libsndfile and torchaudio do it. Opus is decoded at 48 kHz, whatever it was made of.
+/// libsndfile and torchaudio do it.
 public struct SoundFile: ~Copyable {
   /// The kinds of file that are read.
   public enum Kind: String, Sendable {
@@ -84,12 +84,12 @@ public struct SoundFile: ~Copyable {
     }
     guard bytes.count > 0 else { throw Failure(.badData, "\(path): is empty, where a sound is needed") }
     try check(bytes.count, 1...limits.bytes, "bytes")
-    let kind = try Kind(of: bytes)
+    let (kind, offset) = try Kind.find(in: bytes)
     let decoder: any SampleDecoder =
       switch kind {
       case .wav: try WaveDecoder(bytes)
-      case .flac, .vorbis, .opus, .mp3:
-        throw Failure(.badData, "\(path): is \(kind.rawValue), which is not read yet")
+      case .flac, .vorbis, .opus: try SndfileDecoder(bytes.dropFirst(offset), kind)
+      case .mp3: try MpegDecoder(bytes)
       }
     try check(decoder.rate, limits.rate, "samples a second")
     try check(decoder.channels, limits.channels, "channels")
@@ -178,7 +178,7 @@ private struct Terms {
     guard truncated == .error, let shortfall = decoder.shortfall else { return }
     throw Failure(
       .badData,
-      "\(path): is cut short: \(shortfall); \"audio.truncated: accept\" takes what there is of such files")
+      "\(path): \(shortfall); \"audio.truncated: accept\" takes what there is of such files")
   }
 
   func checkFinite(
@@ -202,7 +202,7 @@ protocol SampleDecoder: AnyObject {
   var frames: Int? { get }
   /// Whether its samples are those of somebody's floating point.
   var mayBeNonFinite: Bool { get }
-  /// How the file shows, so far, that its end is missing: "… of … frames are there".
+  /// How the file shows, so far, that its end is missing: "is cut short: … of … are there".
   var shortfall: String? { get }
 
   /// Decodes some frames, at most as many as fit; 0 at the end.

@@ -75,10 +75,11 @@ struct WaveHeader {
     // has the same list.
     if let promised, ![0, 0xFFFF_FFFF, 0x7FFF_F000].contains(promised) {
       frames = min(there, promised) / bytesPerFrame
-      shortfall = promised > there ? "\(there) of the \(promised) bytes of its samples are there" : nil
+      shortfall =
+        promised > there ? "is cut short: \(there) of the \(promised) bytes of its samples are there" : nil
     } else {
       frames = there / bytesPerFrame
-      shortfall = there % bytesPerFrame == 0 ? nil : "it ends within a sample"
+      shortfall = there % bytesPerFrame == 0 ? nil : "is cut short: it ends within a sample"
     }
   }
 
