@@ -50,8 +50,11 @@ public struct FeatureRecipe: Equatable, Sendable {
     return object.map { ($0.key, $0.value.string ?? $0.value.serialized()) }
   }
 
-  /// 64 bits of the text (FNV-1a), as 16 hexadecimal digits: how a recipe is named beside others.
-  public var hash: String {
+  /// How a recipe is named beside others: 16 hexadecimal digits.
+  public var hash: String { Self.hash(of: text) }
+
+  /// 64 bits of a text (FNV-1a), as 16 hexadecimal digits.
+  package static func hash(of text: String) -> String {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
     let digits = String(hash, radix: 16)

@@ -18,6 +18,9 @@ public struct Packer: Sendable {
   /// Utterances to pack, tests included.
   public var utterances: Int { plan.utterances.count + (plan.tests?.count ?? 0) }
 
+  /// What a pack of sound holds beside its shards and the manifest.
+  static let companions: Set = [SoundPacker.refusedFile, SoundPacker.sourceFile]
+
   private let plan: PackPlan
   private let rows: any PackRows
 
@@ -140,7 +143,8 @@ public struct Packer: Sendable {
   /// Refuses a folder with anything in it but finished and temporary files of this very pack.
   private func refuseForeignContents() throws {
     let expected = Set(plan.names)
-    for name in try folderContents(output) where !name.hasPrefix(".") && name != PackManifest.fileName {
+    for name in try folderContents(output)
+    where !name.hasPrefix(".") && name != PackManifest.fileName && !Self.companions.contains(name) {
       let whole = name.firstRange(of: Self.temporaryMark).map { String(name[..<$0.lowerBound]) } ?? name
       guard expected.contains(whole) else { throw foreign(name) }
     }
@@ -195,7 +199,7 @@ public struct Packer: Sendable {
 
   // MARK: - One file
 
-  private static let temporaryMark = ".partial-"
+  static let temporaryMark = ".partial-"
   /// Bytes after which the disk is told to begin.
   private static let writeBehind = 8 << 20
 

@@ -202,7 +202,9 @@ public final class ProgressBar {
   }
 
   /// Counts up to `count` in all; what was counted already is not counted again.
-  public func reach(_ count: Int) { advance(by: count - done) }
+  public func reach(_ count: Int, _ values: @autoclosure () -> [String: ProgressValue] = [:]) {
+    advance(by: count - done, values())
+  }
 
   /// Leaves the last line standing, with the average rate of the whole.
   public func finish(_ values: [String: ProgressValue] = [:]) {

@@ -4,17 +4,24 @@ import Foundation
 import SpeechData
 import TensorFiles
 
+/// Where the program keeps what it can make again: `$XDG_CACHE_HOME/speakerid-dist`, or `~/.cache/speakerid-dist`.
+enum CacheFolder {
+  static var path: String {
+    let environment = ProcessInfo.processInfo.environment
+    let cache =
+      environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? "\(NSHomeDirectory())/.cache"
+    return "\(cache)/speakerid-dist"
+  }
+}
+
 /// The corpus of the bare command: synthesized on first use, then kept in the user's cache folder.
 package enum BuiltInCorpus {
   static let speakers = 60, utterances = 2_400
   static let seed: UInt64 = 87
 
-  /// Where it is kept: `$XDG_CACHE_HOME/speakerid-dist`, or `~/.cache/speakerid-dist`.
+  /// Where it is kept.
   package static var directory: String {
-    let environment = ProcessInfo.processInfo.environment
-    let cache =
-      environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? "\(NSHomeDirectory())/.cache"
-    return "\(cache)/speakerid-dist/corpus-\(speakers)x\(utterances)-seed\(seed)"
+    "\(CacheFolder.path)/corpus-\(speakers)x\(utterances)-seed\(seed)"
   }
 
   /// Whether every host has the corpus. Collective.

@@ -89,7 +89,6 @@ import Testing
         [Recording.Segment(start: 0, end: 48_000, unit: .samples)],
         [Recording.Segment(start: 48_000, end: 96_000, unit: .samples)], [],
       ])
-    #expect(corpus.recordings[1].segments[0].seconds(atRate: 16_000) == 3..<6)
     let expected = [
       "two numbers of samples", "has 4 fields, where the heading has 6", "not closed", "is a command",
       "is not there",
