@@ -39,6 +39,15 @@ public struct RecipeFile: Sendable {
     RecipeFile("004-task2", PackageResources._04_task2_yaml),
   ]
 
-  /// The recipe of that name.
-  public static func named(_ name: String) -> RecipeFile? { all.first { $0.name == name } }
+  /// What others do to the data on the way into a training: the files of `configs/augment`, to be given beside a recipe.
+  public static let augmentations = [
+    RecipeFile("augment/kaldi", PackageResources.kaldi_yaml),
+    RecipeFile("augment/speechbrain", PackageResources.speechbrain_yaml),
+    RecipeFile("augment/wespeaker", PackageResources.wespeaker_yaml),
+  ]
+
+  /// The recipe or augmentation of that name.
+  public static func named(_ name: String) -> RecipeFile? {
+    (all + augmentations).first { $0.name == name }
+  }
 }

@@ -189,7 +189,7 @@ struct Mistakes {
   private func epochs(_ count: String?) -> String {
     FamiliarName.adviceForEpochs(
       count.flatMap(Double.init), data: values(of: "--data").last,
-      configurationFile: values(of: "--config").last, overrides: values(of: "--set"))
+      configurationFiles: values(of: "--config"), overrides: values(of: "--set"))
   }
 
   /// Whether that is an option of the command.

@@ -6,8 +6,9 @@ struct ConfigurationOptions: ParsableArguments {
     name: .customLong("config"),
     help: ArgumentHelp(
       "A configuration file, or the name of a shipped recipe, for example 003-sample; 'train --help-config' explains "
-        + "the keys.", valueName: "file"))
-  var file: String?
+        + "the keys. May be repeated, a later one beating those before it: --config 003-sample --config "
+        + "augment/wespeaker.", valueName: "file"))
+  var files: [String] = []
 
   @Option(
     name: .customLong("set"),

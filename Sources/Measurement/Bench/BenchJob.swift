@@ -25,7 +25,7 @@ public struct BenchJob: Job {
   /// What is measured.
   public var subject: Subject
   /// The configuration of the network; `nil` for the defaults.
-  public var configurationFile: String?
+  public var configurationFiles: [String] = []
   /// `key=value`, beating the configuration file.
   public var overrides: [String] = []
   /// The homework's directory or a packed one; `nil` for made-up data of the same shape.
@@ -87,7 +87,7 @@ public struct BenchJob: Job {
     }
     guard isWriter else { return }
     try OutputFiles([("--trace", trace)]).check(
-      reading: [configurationFile.map { ("--config", $0) }], data: data)
+      reading: configurationFiles.map { ("--config", $0) }, data: data)
   }
 
   private func write<C: Communicator>(_ timeline: ChromeTrace?, _ communicator: C) throws {
@@ -124,7 +124,7 @@ struct BenchSetup<C: Communicator> {
     self.communicator = communicator
     self.console = console
     let configuration = try communicator.agreeing {
-      let configuration = try Configuration.load(file: job.configurationFile, overrides: job.overrides)
+      let configuration = try Configuration.load(files: job.configurationFiles, overrides: job.overrides)
       try configuration.check(ranks: communicator.size)
       return configuration
     }
@@ -162,7 +162,7 @@ struct BenchSetup<C: Communicator> {
 
   /// The file's name without its suffix. The defaults are those of the homework's sample.
   private static func name(_ job: BenchJob) -> String {
-    guard let file = job.configurationFile else { return "003-sample" }
+    guard let file = job.configurationFiles.first else { return "003-sample" }
     return ((file as NSString).lastPathComponent as NSString).deletingPathExtension
   }
 }

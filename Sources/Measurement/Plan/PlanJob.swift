@@ -10,7 +10,7 @@ import Training
 /// The options of `plan`, and the work: what a step would take on a cluster that is not there.
 public struct PlanJob: Job {
   /// The configuration of the network and its training; `nil` for the defaults.
-  public var configurationFile: String?
+  public var configurationFiles: [String] = []
   /// `key=value`, beating the configuration file.
   public var overrides: [String] = []
   /// The most ranks to plan for; the table doubles up to there.
@@ -45,7 +45,7 @@ public struct PlanJob: Job {
   public func run<C: Communicator>(_ communicator: C, console: Console) throws {
     try communicator.agreeing {
       try check()
-      let configuration = try Configuration.load(file: configurationFile, overrides: overrides)
+      let configuration = try Configuration.load(files: configurationFiles, overrides: overrides)
       guard communicator.rank == 0 else { return }
       KernelSet.start()
       let table = try plan(configuration)

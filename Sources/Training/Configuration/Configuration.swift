@@ -1,13 +1,23 @@
+import Audio
 import Collectives
 import DataParallel
 import Diagnostics
 import SpeakerNet
+import SpeechData
 
-/// Everything a run is told: what network, and how it is trained.
+/// Everything a run is told: what it is given, what network, and how it is trained.
 ///
 /// ``ConfigurationKey/all`` is the one list of its keys; reading, writing, `--set` and the help text all walk
 /// that list.
 public struct Configuration: Equatable, Sendable {
+  /// The `audio:` part.
+  public var audio = AudioSettings()
+  /// The `features:` part.
+  public var features = FeatureSettings()
+  /// The `data:` part.
+  public var data = DataConfiguration()
+  /// The `augment:` part.
+  public var augment = AugmentationSettings()
   /// The `model:` part.
   public var model = ModelConfiguration()
   /// The `train:` part.
@@ -51,7 +61,7 @@ extension Configuration {
     if train.reduction == .mpi && train.exchange != .f32 {
       return ("train.exchange", "train.reduction mpi sums floats; only ordered sends \(train.exchange)")
     }
-    return nil
+    return augmentationInconsistency ?? samplingInconsistency
   }
 
   /// Checks that every one of `ranks` processes has a shard to work on.
@@ -73,7 +83,9 @@ extension Configuration {
   ///
   /// - Throws: a usage `Failure` where BatchNorm would have one value of each channel.
   public func checkBatch() throws {
-    guard model.batchNormValues(samples: train.batchSize, frames: train.segmentLength) == 1 else { return }
+    guard model.batchNormValues(samples: train.batchSize, frames: train.segmentLengths.lowerBound) == 1 else {
+      return
+    }
     throw Failure(
       .usage,
       "train.batch_size: a batch of \(train.batchSize) leaves BatchNorm one value of each channel, which has no"
@@ -121,45 +133,4 @@ extension Configuration {
   }
 
   private static func choices(_ numbers: [Int]) -> String { listed(numbers.map(String.init), "or") }
-}
-
-/// How a network is trained: the `train:` part of a configuration file.
-///
-/// Defaults are the homework's: AdamW at 1e-3, 1,000 steps of warm-up, cosine to 0 at step 70,000.
-public struct TrainConfiguration: Equatable, Sendable {
-  /// Segments of one step, over all ranks.
-  public var batchSize = 32
-  /// Steps of the whole run.
-  public var totalSteps = 70_000
-  /// Steps over which the learning rate rises from 0.
-  public var warmupSteps = 1_000
-  /// Steps between two validations.
-  public var validSteps = 2_000
-  /// Steps between two checkpoints.
-  public var saveSteps = 10_000
-  /// The learning rate at the end of the warm-up.
-  public var learningRate = 0.001
-  /// AdamW's decoupled weight decay.
-  public var weightDecay = 0.01
-  /// Frames of a training segment.
-  public var segmentLength = 128
-  /// What every random number of the run, and the train/validation split, comes from.
-  public var seed: UInt64 = 87
-  /// Into how many equal slices a batch is cut; see docs/architecture.md.
-  public var shards = 8
-  /// How gradients are summed.
-  public var reduction: Reduction = .ordered
-  /// What gradients are sent as.
-  public var exchange: NodePrecision = .f32
-  /// Whether gradients are sent while the backward pass still runs; the same bits either way.
-  public var overlap = true
-  /// How many of the latest checkpoints are kept.
-  public var keepCheckpoints = 3
-  /// Seconds after which a process that does not move ends the run; 0 for never.
-  public var stallTimeout = 60.0
-  /// Steps between two comparisons of the parameters of all ranks; 0 for none.
-  public var checksumSteps = 1_000
-
-  /// The homework's training.
-  public init() {}
 }

@@ -5,25 +5,32 @@ import Recipes
 import Yams
 
 extension Configuration {
-  /// Reads a configuration: `overrides` beat the file, which beats `defaults`.
+  /// Reads a configuration: `overrides` beat the files, of which later ones beat earlier ones, and all beat `defaults`.
   ///
   /// - Parameters:
-  ///   - file: a YAML file, or the name of a shipped recipe if there is no such file; `nil` for none.
+  ///   - files: YAML files, or names of shipped recipes and augmentations where there are no such files.
   ///   - overrides: `key=value` with dotted keys, as `--set` takes them; the last of a key wins.
   ///   - defaults: what keys have that neither names.
   /// - Throws: `Failure` with the file and line or the `--set`, the key, what was expected and what was
   ///   found; for an unknown key or recipe, the nearest known one.
   public static func load(
-    file: String?, overrides: [String] = [], defaults: Configuration = Configuration()
+    files: [String], overrides: [String] = [], defaults: Configuration = Configuration()
   ) throws -> Configuration {
     var reader = ConfigurationReader(configuration: defaults)
-    if let file {
+    for file in files {
       let source = try ConfigurationSource(file)
       try reader.read(yaml: source.yaml, named: source.name)
     }
     for override in overrides { try reader.apply(override: override) }
     try reader.checkTogether()
     return reader.configuration
+  }
+
+  /// The same of one file, or of none.
+  public static func load(
+    file: String?, overrides: [String] = [], defaults: Configuration = Configuration()
+  ) throws -> Configuration {
+    try load(files: file.map { [$0] } ?? [], overrides: overrides, defaults: defaults)
   }
 
   /// Reads a configuration from YAML text; `name` stands for the file in messages.
@@ -66,7 +73,7 @@ private struct ConfigurationSource {
   private static func missing(_ file: String) -> String {
     let last = String(file.split(separator: "/").last ?? "")
     let stem = last.hasSuffix(".yaml") ? String(last.dropLast(5)) : last
-    let names = RecipeFile.all.map(\.name)
+    let names = (RecipeFile.all + RecipeFile.augmentations).map(\.name)
     if stem != last || file != last {
       let hint = names.contains(stem) ? "; the recipe that is shipped is --config \(stem)" : ""
       return "\(file): there is no such configuration file\(hint)"
@@ -85,6 +92,8 @@ struct ConfigurationReader {
   private(set) var configuration: Configuration
   /// Where a key was given: `configs/a.yaml:7` or `--set`.
   private var origins: [String: String] = [:]
+  /// Those of the file that is read, where none may be given twice.
+  private var originsInFile: [String: String] = [:]
 
   init(configuration: Configuration) { self.configuration = configuration }
 
@@ -92,6 +101,7 @@ struct ConfigurationReader {
 
   /// Reads one YAML document. An empty one is no error.
   mutating func read(yaml: String, named file: String) throws {
+    originsInFile = [:]
     let root: Node?
     do {
       root = try Yams.compose(yaml: yaml)
@@ -126,8 +136,15 @@ struct ConfigurationReader {
   }
 
   private mutating func set(_ key: ConfigurationKey, _ value: Node, at place: String) throws {
-    if let earlier = origins[key.name] {
+    if let earlier = originsInFile[key.name] {
       throw Failure(.usage, "\(place): \(key.name) is already given at \(earlier)")
+    }
+    if key.takesList, let text = value.listText {
+      guard key.set(text, in: &configuration) else {
+        throw Failure(.usage, "\(place): \(key.name): expected \(key.expected), found \(text)")
+      }
+      note(key, place)
+      return
     }
     guard let scalar = value.scalar else {
       throw Failure(.usage, "\(place): \(key.name): expected \(key.expected), found \(value.kind)")
@@ -139,7 +156,12 @@ struct ConfigurationReader {
       let found = isNothing ? "nothing" : isText ? "the text '\(scalar.string)'" : "'\(scalar.string)'"
       throw Failure(.usage, "\(place): \(key.name): expected \(key.expected), found \(found)")
     }
+    note(key, place)
+  }
+
+  private mutating func note(_ key: ConfigurationKey, _ place: String) {
     origins[key.name] = place
+    originsInFile[key.name] = place
   }
 
   // MARK: The command line
@@ -191,6 +213,13 @@ extension ConfigurationKey {
 }
 
 extension Node {
+  /// A list of plain scalars as one line of YAML has it; `nil` for anything else.
+  fileprivate var listText: String? {
+    guard let sequence else { return nil }
+    let elements = sequence.compactMap { $0.scalar.flatMap { $0.style == .plain ? $0.string : nil } }
+    return elements.count == sequence.count ? ConfigurationKey.text(list: elements) : nil
+  }
+
   /// The node's kind as a person calls it.
   fileprivate var kind: String {
     switch self {

@@ -3,11 +3,18 @@ import TensorFiles
 extension Configuration {
   /// The whole resolved configuration as YAML; reading it gives an equal configuration.
   ///
-  /// - Parameter comments: whether every key is explained in a comment.
+  /// Of ``ConfigurationKey/optionalParts`` those are left out in which everything is as it is by default.
+  /// - Parameter comments: whether every key is explained in a comment, those too.
   public func yaml(comments: Bool = false) -> String {
     var lines: [String] = []
     var open: [Substring] = []
-    for key in ConfigurationKey.all {
+    let defaults = Configuration()
+    let changed = Set(
+      ConfigurationKey.all.filter { $0.value(in: self) != $0.value(in: defaults) }.map { $0.groups[0] })
+    for key in ConfigurationKey.all
+    where comments || changed.contains(key.groups[0])
+      || !ConfigurationKey.optionalParts.contains(key.groups[0])
+    {
       guard let value = key.value(in: self) else {
         if comments { lines += Self.lines(key, value: "null", commentedOut: true) }
         continue
@@ -22,15 +29,25 @@ extension Configuration {
   }
 
   private static func line(_ key: ConfigurationKey, _ value: String) -> String {
-    "\(indent(key.groups.count))\(key.leaf): \(value)"
+    "\(indent(key.groups.count))\(key.leaf): \(yaml(key, value))"
   }
 
   private static func lines(_ key: ConfigurationKey, value: String, commentedOut: Bool) -> [String] {
     let margin = indent(key.groups.count)
     return [
       "\(margin)# \(key.help): \(key.expected)",
-      "\(margin)\(commentedOut ? "# " : "")\(key.leaf): \(value)",
+      "\(margin)\(commentedOut ? "# " : "")\(key.leaf): \(yaml(key, value))",
     ]
+  }
+
+  /// A value as YAML writes it: text that is more than a word in quotes, as JSON has them.
+  private static func yaml(_ key: ConfigurationKey, _ value: String) -> String {
+    let isPlain = value.utf8.allSatisfy { byte in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+        || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "/_-.".utf8.contains(byte)
+    }
+    return !key.takesText || isPlain && value.first != "-" ? value : JSON.string(value).serialized()
   }
 
   /// The whole resolved configuration as JSON, in the groups of the YAML file.

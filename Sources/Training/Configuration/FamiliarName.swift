@@ -72,13 +72,13 @@ public enum FamiliarName {
   /// - Parameters:
   ///   - count: how many epochs.
   ///   - data: the data folder.
-  ///   - configurationFile: what says how large a batch is, with `overrides`.
+  ///   - configurationFiles: what says how large a batch is, with `overrides`.
   public static func adviceForEpochs(
-    _ count: Double?, data: String?, configurationFile: String?, overrides: [String]
+    _ count: Double?, data: String?, configurationFiles: [String], overrides: [String]
   ) -> String {
     let known = overrides.filter { !isEpochs(String($0.prefix { $0 != "=" })) }
     guard let count, count > 0, count <= 1e6, let data, let corpus = try? Corpus.open(data),
-      let train = try? Configuration.load(file: configurationFile, overrides: known).train
+      let train = try? Configuration.load(files: configurationFiles, overrides: known).train
     else { return stepsNotEpochs }
     let utterances = TrainValidSplit(count: corpus.utterances.count, seed: train.seed).training.count
     let steps = Int((count * Double(utterances) / Double(train.batchSize)).rounded(.up))

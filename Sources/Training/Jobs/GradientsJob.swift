@@ -8,7 +8,7 @@ import TensorFiles
 /// The options of `gradients`, and the work: one pass over a given batch.
 public struct GradientsJob: Job {
   /// The configuration of the network; `nil` for the defaults.
-  public var configurationFile: String?
+  public var configurationFiles: [String]
   /// `key=value`, beating the configuration file.
   public var overrides: [String] = []
   /// The weights; they say how many speakers there are.
@@ -21,8 +21,8 @@ public struct GradientsJob: Job {
   public var threads: Int?
 
   /// One forward and backward pass of `weights` on `batch`.
-  public init(configurationFile: String?, weights: String, batch: String, output: String) {
-    self.configurationFile = configurationFile
+  public init(configurationFiles: [String], weights: String, batch: String, output: String) {
+    self.configurationFiles = configurationFiles
     self.weights = weights
     self.batch = batch
     self.output = output
@@ -32,12 +32,11 @@ public struct GradientsJob: Job {
   public func run<C: Communicator>(_ communicator: C, console: Console) throws {
     _ = try communicator.onRankZero {
       try OutputFiles([("--output", output)]).check(
-        reading: [
-          ("--batch", self.batch), ("--weights", weights), configurationFile.map { ("--config", $0) },
-        ])
+        reading: [("--batch", self.batch), ("--weights", weights)]
+          + configurationFiles.map { ("--config", $0) })
     }
     let trained = try TrainedModel(
-      .file(weights: weights, configuration: configurationFile), overrides: overrides, communicator,
+      .file(weights: weights, configurations: configurationFiles), overrides: overrides, communicator,
       note: console.info)
     let threads = try ThreadCount.resolve(threads, communicator)
     KernelSet.start()

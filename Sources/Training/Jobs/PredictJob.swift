@@ -79,8 +79,8 @@ public struct PredictJob: Job {
     var files: [OutputFiles.Named?] = []
     switch source {
     case .run(let path, _): run = path
-    case .file(let weights, let configuration):
-      files = [("--weights", weights), configuration.map { ("--config", $0) }]
+    case .file(let weights, let configurations):
+      files = [("--weights", weights)] + configurations.map { ("--config", $0) }
     }
     try OutputFiles([("--output", output), logits.map { ("--logits", $0) }])
       .check(reading: files, data: data, run: run)

@@ -6,8 +6,8 @@ import TensorFiles
 /// The options of `recipes`, and the work: the shipped recipes with what their reports publish, or one configuration
 /// as if it were one.
 public struct RecipesJob: Job {
-  /// A configuration file or the name of a recipe, in place of all recipes.
-  public var configurationFile: String?
+  /// Configuration files or names of recipes, a later one beating those before it, in place of all recipes.
+  public var configurationFiles: [String] = []
   /// `key=value`, beating the file.
   public var overrides: [String] = []
   /// Whether the result is one JSON object.
@@ -30,11 +30,11 @@ public struct RecipesJob: Job {
   }
 
   private func chosen() throws -> [Recipe] {
-    guard let file = configurationFile else {
+    guard let file = configurationFiles.first else {
       guard let override = overrides.first else { return Recipe.all }
       throw Failure(.usage, "--set \(override): expected the --config that it changes")
     }
-    let configuration = try Configuration.load(file: file, overrides: overrides)
+    let configuration = try Configuration.load(files: configurationFiles, overrides: overrides)
     if let shipped = Recipe.all.first(where: { $0.name == file && $0.configuration == configuration }) {
       return [shipped]
     }

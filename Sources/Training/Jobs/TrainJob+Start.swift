@@ -61,15 +61,15 @@ extension TrainJob {
   private func findStart(_ console: Console) throws -> ResolvedStart {
     guard let run = try runToGoOnWith() else {
       try RunDirectory.checkVacant(runDirectory, overwriting: beginning == .overwriting)
-      let isBare = configurationFile == nil && data == nil
+      let isBare = configurationFiles.isEmpty && data == nil
       let configuration = try Configuration.load(
-        file: configurationFile, overrides: overrides, defaults: isBare ? .builtIn : Configuration())
+        files: configurationFiles, overrides: overrides, defaults: isBare ? .builtIn : Configuration())
       return ResolvedStart(configuration: configuration, resumes: false, data: data)
     }
     let noted = try run.configuration()
     let configuration = try Configuration.load(
-      file: configurationFile, overrides: overrides,
-      defaults: configurationFile == nil ? noted : Configuration())
+      files: configurationFiles, overrides: overrides,
+      defaults: configurationFiles.isEmpty ? noted : Configuration())
     let checkpoints = run.checkpoints(keep: configuration.train.keepCheckpoints)
     let progress = checkpoints.latestProgress
     // What no checkpoint says is as the run's configuration has it.
@@ -100,7 +100,7 @@ extension TrainJob {
   ) throws {
     let changes = trained.differences(to: configuration)
     if let (key, trained, now) = changes.first(where: { $0.key.onResume == .fixed }) {
-      let isByHand = configurationFile == nil && key.value(in: noted) ?? "null" == now
+      let isByHand = configurationFiles.isEmpty && key.value(in: noted) ?? "null" == now
       throw Failure(
         .usage,
         isByHand

@@ -18,8 +18,9 @@ public struct TrainJob: Job {
     case resumingIfThere
   }
 
-  /// A configuration file; `nil` for the built-in recipe, or the run's own when it is gone on with.
-  public var configurationFile: String?
+  /// Configuration files, a later one beating those before it; none for the built-in recipe, or the run's own when it
+  /// is gone on with.
+  public var configurationFiles: [String] = []
   /// `key=value`, beating the file.
   public var overrides: [String] = []
   /// The homework's directory or a packed one; `nil` for the built-in corpus, or the run's own when it is gone on with.

@@ -8,8 +8,8 @@ public enum WeightsSource: Equatable, Sendable {
   /// The best weights of a run, or those of one of its checkpoints (`step-00002000` or `2000`), with the run's
   /// configuration.
   case run(String, checkpoint: String? = nil)
-  /// A file of weights and the configuration of its network; `nil` for the defaults.
-  case file(weights: String, configuration: String?)
+  /// A file of weights and the configuration files of its network, as `Configuration.load` takes them.
+  case file(weights: String, configurations: [String])
 }
 
 /// A network with its trained values, the same on every rank.
@@ -52,8 +52,8 @@ struct TrainedModel {
     _ source: WeightsSource, _ overrides: [String]
   ) throws -> (Configuration, any TensorSource, String) {
     switch source {
-    case .file(let weights, let configuration):
-      let configuration = try Configuration.load(file: configuration, overrides: overrides)
+    case .file(let weights, let configurations):
+      let configuration = try Configuration.load(files: configurations, overrides: overrides)
       return (
         configuration, try WeightsFile.openModel(weights, output: configuration.model.head.outputName),
         weights

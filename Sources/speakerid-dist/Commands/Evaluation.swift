@@ -14,13 +14,13 @@ struct WeightsOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Weights, .safetensors, .pt or .ckpt; needs --config.", valueName: "file"))
   var weights: String?
 
-  func source(configurationFile: String?) throws -> WeightsSource {
+  func source(configurationFiles: [String]) throws -> WeightsSource {
     if let checkpoint, run == nil {
       throw Failure(.usage, "--checkpoint \(checkpoint): expected the --run that it is a checkpoint of")
     }
-    switch (run, weights, configurationFile) {
+    switch (run, weights, configurationFiles.isEmpty ? nil : configurationFiles) {
     case (let run?, nil, nil): return .run(run, checkpoint: checkpoint)
-    case (nil, let weights?, let file?): return .file(weights: weights, configuration: file)
+    case (nil, let weights?, let files?): return .file(weights: weights, configurations: files)
     case (nil, nil, _): throw Failure(.usage, "expected --run DIR, or --weights FILE with --config FILE")
     case (_?, _?, _): throw Failure(.usage, "--run and --weights: expected one of them, found both")
     case (nil, _?, nil): throw Failure(.usage, "--weights: expected the network's --config FILE with it")
@@ -51,7 +51,7 @@ struct Evaluate: JobCommand {
   @OptionGroup var threads: ThreadOptions
 
   func invocation() throws -> Invocation {
-    let source = try weights.source(configurationFile: configuration.file)
+    let source = try weights.source(configurationFiles: configuration.files)
     var job = EvaluateJob(source: source, data: data.directory)
     job.overrides = configuration.overrides
     job.whole = whole
@@ -84,7 +84,7 @@ struct Predict: JobCommand {
   @OptionGroup var threads: ThreadOptions
 
   func invocation() throws -> Invocation {
-    let source = try weights.source(configurationFile: configuration.file)
+    let source = try weights.source(configurationFiles: configuration.files)
     var job = PredictJob(source: source, data: data.directory, output: output)
     job.overrides = configuration.overrides
     job.logits = logits
@@ -121,7 +121,7 @@ struct Gradients: JobCommand {
 
   func invocation() throws -> Invocation {
     var job = GradientsJob(
-      configurationFile: configuration.file, weights: weights, batch: batch, output: output)
+      configurationFiles: configuration.files, weights: weights, batch: batch, output: output)
     job.overrides = configuration.overrides
     job.threads = threads.count
     return .job(job, json: output == "-")

@@ -37,7 +37,7 @@ struct Bench: JobCommand {
 
   func invocation() throws -> Invocation {
     var job = BenchJob(subject)
-    job.configurationFile = configuration.file
+    job.configurationFiles = configuration.files
     job.overrides = configuration.overrides
     job.data = data
     job.seconds = seconds
@@ -92,7 +92,7 @@ struct Plan: JobCommand {
 
   func invocation() throws -> Invocation {
     var job = PlanJob(ranks: ranks, latency: latency, bandwidth: bandwidth)
-    job.configurationFile = configuration.file
+    job.configurationFiles = configuration.files
     job.overrides = configuration.overrides
     job.messageOverhead = messageOverhead
     job.threads = threads

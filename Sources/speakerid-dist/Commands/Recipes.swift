@@ -14,7 +14,7 @@ struct Recipes: JobCommand {
 
   func invocation() throws -> Invocation {
     var job = RecipesJob()
-    job.configurationFile = configuration.file
+    job.configurationFiles = configuration.files
     job.overrides = configuration.overrides
     job.json = json
     return .job(job, json: json)

@@ -55,7 +55,7 @@ struct Train: JobCommand {
       throw Failure(.usage, "--resume and --overwrite: expected one of them, found both")
     }
     var job = TrainJob()
-    job.configurationFile = configuration.file
+    job.configurationFiles = configuration.files
     job.overrides = configuration.overrides
     job.data = data
     job.runDirectory = run

@@ -26,11 +26,16 @@ import Training
       let value = key.name.split(separator: ".").reduce(Optional(json)) { $0?[String($1)] }
       #expect(value != nil, "\(key.name)")
     }
-    #expect(json.object?.keys == ["model", "train"])
+    #expect(json.object?.keys == ["audio", "features", "data", "augment", "model", "train"])
     #expect(json["model"]?["encoder"]?["dropout"] == .number(0.35))
     #expect(json["model"]?["encoder"]?["parameter_limit"] == .null)
     #expect(json["train"]?["batch_size"] == .integer(32) && json["train"]?["overlap"] == .bool(true))
     #expect(json["train"]?["reduction"] == .string("ordered"))
+    #expect(json["augment"]?["noise"]?["snr_db"] == .array([.number(0), .number(15)]))
+    #expect(json["augment"]?["noise"]?["corpus"] == .null)
+    #expect(json["train"]?["segment_length"] == .integer(128))
+    configuration.train.segmentLengths = 200...400
+    #expect(configuration.json["train"]?["segment_length"] == .array([.integer(200), .integer(400)]))
   }
 
   @Test("every key can be set on the command line") func overrides() throws {
@@ -68,165 +73,56 @@ import Training
     #expect(recipe.model == ModelConfiguration())
   }
 
-  // MARK: Errors
+  @Test("parts that are as by default are not written, and others whole") func optionalParts() throws {
+    #expect(Configuration().yaml().hasPrefix("model:\n"))
+    var noisy = Configuration()
+    noisy.augment.noise.corpus = "/data/a folder: \"noise\" # 1"
+    noisy.augment.noise.probability = 0.5
+    noisy.train.segmentLengths = 200...400
+    let yaml = noisy.yaml()
+    #expect(yaml.hasPrefix("augment:\n  spec:\n"))
+    #expect(
+      yaml.contains(
+        "    corpus: \"/data/a folder: \\\"noise\\\" # 1\"\n    probability: 0.5\n    snr_db: [0.0, 15.0]\n"))
+    #expect(yaml.contains("  segment_length: [200, 400]\n"))
+    #expect(!yaml.contains("audio:") && !yaml.contains("features:"))
+    #expect(try Configuration.parse(yaml: yaml) == noisy)
+  }
 
-  /// What is wrong with a file, and the one line a person gets.
-  static let badFiles: [(yaml: String, message: String)] = [
-    (
-      "train:\n  totl_steps: 5\n",
-      "c.yaml:2: unknown key 'train.totl_steps': did you mean 'train.total_steps'?"
-    ),
-    ("modle:\n  d_model: 8\n", "c.yaml:1: unknown key 'modle': did you mean 'model'?"),
-    (
-      "model:\n  dropout: 0.1\n",
-      "c.yaml:2: unknown key 'model.dropout': did you mean 'model.encoder.dropout'?"
-    ),
-    (
-      "quaternions: 4\n",
-      "c.yaml:1: unknown key 'quaternions'; 'speakerid-dist train --help-config' lists the known ones"
-    ),
-    (
-      "train:\n\n  total_steps: many\n",
-      "c.yaml:3: train.total_steps: expected a whole number from 1 to 1000000000, found 'many'"
-    ),
-    (
-      "train: {total_steps: 1e4}\n",
-      "c.yaml:1: train.total_steps: expected a whole number from 1 to 1000000000, found '1e4'"
-    ),
-    (
-      "train: {total_steps: \"4000\"}\n",
-      "c.yaml:1: train.total_steps: expected a whole number from 1 to 1000000000, found the text '4000'"
-    ),
-    (
-      "train: {total_steps: }\n",
-      "c.yaml:1: train.total_steps: expected a whole number from 1 to 1000000000, found nothing"
-    ),
-    (
-      "train: {total_steps: [1, 2]}\n",
-      "c.yaml:1: train.total_steps: expected a whole number from 1 to 1000000000, found a list"
-    ),
-    ("train: 5\n", "c.yaml:1: train: expected keys and values, found '5'"),
-    ("- 1\n", "c.yaml: expected keys and values, found a list"),
-    (
-      "train: {learning_rate: -1}\n",
-      "c.yaml:1: train.learning_rate: expected a number above 0, found '-1'"
-    ),
-    (
-      "train: {learning_rate: .inf}\n",
-      "c.yaml:1: train.learning_rate: expected a number above 0, found '.inf'"
-    ),
-    (
-      "model: {encoder: {kernel: 30}}\n",
-      "c.yaml:1: model.encoder.kernel: expected an odd number from 1 to 1023, found '30'"
-    ),
-    (
-      "model: {encoder: {kind: tranformer}}\n",
-      "c.yaml:1: model.encoder.kind: expected transformer, conformer, shared_transformer or "
-        + "conv_transformer, found 'tranformer'"
-    ),
-    (
-      "model: {encoder: {parameter_limit: -3}}\n",
-      "c.yaml:1: model.encoder.parameter_limit: expected a whole number of 1 or more, or null for no limit, "
-        + "found '-3'"
-    ),
-    (
-      "model:\n  d_model: 80\n  encoder:\n    heads: 3\n",
-      "c.yaml:4: model.encoder.heads: 3 heads do not divide model.d_model 80; "
-        + "1, 2, 4, 5, 8, 10, 16, 20, 40 or 80 would"
-    ),
-    (
-      "train: {shards: 5}\n",
-      "c.yaml:1: train.shards: 5 shards do not divide train.batch_size 32; 1, 2, 4, 8, 16 or 32 would"
-    ),
-    (
-      "train: {seed: 1}\ntrain.seed: 2\n", "c.yaml:2: train.seed is already given at c.yaml:1"
-    ),
-  ]
+  @Test("lists are read in every form of YAML, and one number stands for two") func lists() throws {
+    let read = try Configuration.parse(
+      yaml: """
+        augment:
+          noise: {corpus: "null and void", snr_db: [ -5,10.5 ]}
+          babble:
+            voices: 4
+          speed:
+            factors:
+              - 1
+              - 0.9
+        train: {segment_length: [200, 400]}
+        """)
+    #expect(read.augment.noise.corpus == "null and void")
+    #expect(read.augment.noise.decibels == .init(-5, 10.5) && read.augment.babbleVoices == 4...4)
+    #expect(read.augment.speed.factors == [1, 0.9] && read.train.segmentLengths == 200...400)
+  }
 
-  @Test("a mistake in a file is named with its line and what would be right", arguments: badFiles)
-  func badFile(file: (yaml: String, message: String)) {
-    #expect(throws: Failure(.usage, file.message)) {
-      try Configuration.parse(yaml: file.yaml, name: "c.yaml")
+  @Test("of several files a later one beats those before it, and each may give a key once") func files()
+    throws
+  {
+    let folder = TemporaryFolder()
+    let first = try folder.write("train: {total_steps: 500, seed: 7}\n", to: "first.yaml")
+    let second = try folder.write("train: {total_steps: 600}\naugment: {warp: 3}\n", to: "second.yaml")
+    let read = try Configuration.load(files: [first, second], overrides: ["augment.warp=4"])
+    #expect(read.train.totalSteps == 600 && read.train.seed == 7 && read.augment.warp == 4)
+    #expect(try Configuration.load(files: [second, first]).train.totalSteps == 500)
+    let twice = try folder.write("train: {seed: 1}\ntrain.seed: 2\n", to: "twice.yaml")
+    #expect(throws: Failure(.usage, "\(twice):2: train.seed is already given at \(twice):1")) {
+      try Configuration.load(files: [first, twice])
     }
   }
 
-  @Test(
-    "YAML that cannot be read is told in one line",
-    arguments: [
-      "train: {seed: 1, seed: 2}\n", "train: {seed: 1\n", "a: 'b\n", "\t- x\n", "a: b: c\n", "*x\n",
-    ])
-  func badYAML(yaml: String) {
-    do {
-      _ = try Configuration.parse(yaml: yaml, name: "c.yaml")
-      Issue.record("\(yaml) was read")
-    } catch let failure as Failure {
-      #expect(failure.kind == .usage)
-      #expect(failure.message.hasPrefix("c.yaml:"))
-      #expect(!failure.message.contains("\n"))
-    } catch {
-      Issue.record("\(error)")
-    }
-  }
-
-  static let badOverrides: [(override: String, message: String)] = [
-    (
-      "train.total_steps",
-      "--set train.total_steps: expected key=value, for example --set train.total_steps=4000"
-    ),
-    ("lr=1", "--set lr=1: unknown key 'lr': did you mean 'train.learning_rate'?"),
-    ("train.lr=1", "--set train.lr=1: unknown key 'train.lr': did you mean 'train.learning_rate'?"),
-    (
-      "learning_rate=1",
-      "--set learning_rate=1: unknown key 'learning_rate': did you mean 'train.learning_rate'?"
-    ),
-    ("batch_size=8", "--set batch_size=8: unknown key 'batch_size': did you mean 'train.batch_size'?"),
-    (
-      "epochs=3",
-      "--set epochs=3: unknown key 'epochs': steps are counted here, not epochs: set train.total_steps to epochs ×"
-        + " training utterances / train.batch_size"
-    ),
-    (
-      "train.num_speakers=3",
-      "--set train.num_speakers=3: unknown key 'train.num_speakers': the number of speakers comes from the data"
-    ),
-    ("reduction=mpi", "--set reduction=mpi: unknown key 'reduction': did you mean 'train.reduction'?"),
-    (
-      "train.batchsize=3",
-      "--set train.batchsize=3: unknown key 'train.batchsize': did you mean 'train.batch_size'?"
-    ),
-    (
-      "model.encoder=conformer",
-      "--set model.encoder=conformer: 'model.encoder' is a group of keys: set one of them, "
-        + "for example model.encoder.kind"
-    ),
-    (
-      "train.reduction=ring",
-      "--set train.reduction=ring: train.reduction: expected ordered or mpi, found 'ring'"
-    ),
-    (
-      "train.seed=",
-      "--set train.seed=: train.seed: expected a whole number from 0 to "
-        + "9223372036854775807, found nothing"
-    ),
-    (
-      "train.shards=3",
-      "--set train.shards=3: train.shards: 3 shards do not divide train.batch_size 32; "
-        + "1, 2, 4, 8, 16 or 32 would"
-    ),
-  ]
-
-  @Test("a mistake on the command line is named with what would be right", arguments: badOverrides)
-  func badOverride(bad: (override: String, message: String)) {
-    #expect(throws: Failure(.usage, bad.message)) {
-      try Configuration.load(file: nil, overrides: [bad.override])
-    }
-  }
-
-  @Test("a file that is not there is missing input") func missingFile() {
-    #expect(throws: Failure(.missingInput, "no/such.yaml: there is no such configuration file")) {
-      try Configuration.load(file: "no/such.yaml")
-    }
-  }
+  // MARK: Random files
 
   @Test("a file changed at random is read, or refused in a line") func fuzz() {
     var random = SeededGenerator(seed: 11)

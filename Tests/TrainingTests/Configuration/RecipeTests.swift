@@ -22,6 +22,27 @@ import Training
     }
   }
 
+  @Test("every file of configs/augment is in the program, augments, and goes with every recipe")
+  func augmentations() throws {
+    let folder = "\(Self.repository)/configs/augment"
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder).map {
+      "augment/\($0.dropLast(5))"
+    }
+    #expect(files.sorted() == RecipeFile.augmentations.map(\.name))
+    for file in RecipeFile.augmentations {
+      let text = try String(contentsOfFile: "\(Self.repository)/configs/\(file.name).yaml", encoding: .utf8)
+      #expect(file.yaml == text)
+      for recipe in RecipeFile.all {
+        let both = try Configuration.load(
+          files: [recipe.name, file.name],
+          overrides: ["augment.noise.corpus=MUSAN", "augment.reverb.rooms=RIRS_NOISES"])
+        #expect(both.augment.isOn && both.augment.needsSound)
+        let alone = try Configuration.load(file: recipe.name)
+        #expect(both.model == alone.model && both.train == alone.train)
+      }
+    }
+  }
+
   @Test(
     "a recipe says where it is from and keeps the training of the homework",
     arguments: RecipeFile.all.map(\.name))

@@ -63,7 +63,7 @@ import Training
       let configuration = "\(folder.path)/empty.yaml"
       try "".write(toFile: configuration, atomically: false, encoding: .utf8)
       var job = GradientsJob(
-        configurationFile: configuration, weights: weights, batch: batch, output: output)
+        configurationFiles: [configuration], weights: weights, batch: batch, output: output)
       job.overrides = settings + ["train.batch_size=24", "train.shards=\(shards)"]
       job.threads = threads
       let prepared = job

@@ -45,7 +45,7 @@ import Training
     job.data = "somewhere"
     #expect(try job.resolveStart(SoloGroup(), console: console).configuration == Configuration())
     job.data = nil
-    job.configurationFile = try folder.write("model: {encoder: {layers: 2}}\n", to: "two-layers.yaml")
+    job.configurationFiles = [try folder.write("model: {encoder: {layers: 2}}\n", to: "two-layers.yaml")]
     let read = try job.resolveStart(SoloGroup(), console: console).configuration
     #expect(read.train.totalSteps == 70_000)
     #expect(read.model.encoder.layers == 2)
@@ -174,11 +174,11 @@ import Training
         && message.contains("\(key): found \(now), but the run was trained with \(trained)"))
     // Nor by a file of one's own; put back by one, it goes on.
     #expect(
-      failure { _ = try resumed { $0.configurationFile = file } }?.message.contains(
+      failure { _ = try resumed { $0.configurationFiles = [file] } }?.message.contains(
         "was started with \(trained)") == true)
     let good = "\(folder.path)/good.yaml"
     try text.write(toFile: good, atomically: false, encoding: .utf8)
-    #expect(try resumed { $0.configurationFile = good }.configuration == .builtIn)
+    #expect(try resumed { $0.configurationFiles = [good] }.configuration == .builtIn)
   }
 
   @Test("a change of plan is allowed, also by hand") func changeOfPlan() throws {
