@@ -73,7 +73,8 @@ let package = Package(
     .executableTarget(
       name: "speakerid-dist",
       dependencies: [
-        "Measurement", "Training", "Launcher", "MPITransport", "Collectives", "Diagnostics", "TensorCore",
+        "Measurement", "Training", "SpeechData", "Launcher", "MPITransport", "Collectives", "Diagnostics",
+        "TensorCore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import SpeechData
 
 /// `--config` and `--set`.
 struct ConfigurationOptions: ParsableArguments {
@@ -39,4 +40,33 @@ struct DataOptions: ParsableArguments {
     help: ArgumentHelp(
       "The homework's directory (metadata.json, mapping.json, uttr-*.pt) or a packed one.", valueName: "dir"))
   var directory: String
+}
+
+extension Layout: ExpressibleByArgument {}
+
+/// `--layout` and `--speaker-from` of the commands that read sound.
+struct SoundOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "What the data is read as, where two layouts would fit. Default: recognised.", valueName: "name"))
+  var layout: Layout?
+
+  @Option(
+    help: ArgumentHelp(
+      "A regular expression whose first group is the speaker in the name of a sound file, as in '_([a-z]+)_'. With a "
+        + "slash in it, it is looked for in the path below the folder.", valueName: "regex"))
+  var speakerFrom: String?
+
+  func validate() throws {
+    if let layout, speakerFrom != nil, layout != .fileNames {
+      throw ValidationError(
+        "--speaker-from tells speakers from the names of files, but --layout \(layout.rawValue) says whose they are"
+      )
+    }
+  }
+
+  /// The sound at a path, read as these say.
+  func source(_ path: String) -> CorpusSource {
+    CorpusSource(path, layout: layout, speakerFrom: speakerFrom)
+  }
 }

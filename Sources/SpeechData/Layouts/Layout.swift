@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// How a folder or a list says which recordings there are and whose they are.
 public enum Layout: String, Sendable, CaseIterable {
   /// Features, not sound: `metadata.json` and a `.pt` file an utterance. ``Corpus`` reads it.
@@ -24,4 +26,17 @@ public enum Layout: String, Sendable, CaseIterable {
   case speechBrain = "speechbrain"
   /// Sound files whose names tell the speaker, by a regular expression.
   case fileNames = "file-names"
+
+  /// The layout that a configuration calls by this name; nil for `auto`, which is to be recognised.
+  ///
+  /// - Throws: `.usage`, with the names that there are.
+  public static func named(_ name: String) throws(Failure) -> Layout? {
+    guard name != "auto" else { return nil }
+    guard let layout = Layout(rawValue: name) else {
+      let names = ["auto"] + allCases.map(\.rawValue)
+      let meant = Nearest.match(name, among: names).map { "; did you mean \($0)?" } ?? ""
+      throw Failure(.usage, "\(name.quoted) is no layout: \(listed(names, "or")) is expected\(meant)")
+    }
+    return layout
+  }
 }

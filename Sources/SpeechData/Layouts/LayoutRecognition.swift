@@ -10,8 +10,8 @@ extension Layout {
   ///
   /// - Throws: `.usage` where two layouts fit, `.missingInput` where nothing is there or none fits, saying what was
   ///   looked for, `.badData` for what is neither a folder nor a list.
-  public static func recognized(at path: String) throws(Failure) -> Layout {
-    guard FileWriting.isFolder(path) else { return try ListKind.recognized(at: path) }
+  public static func recognised(at path: String) throws(Failure) -> Layout {
+    guard FileWriting.isFolder(path) else { return try ListKind.recognised(at: path) }
     let names = Set((try? folderContents(path)) ?? [])
     let isHomework = names.contains("metadata.json"), isPacked = names.contains(PackManifest.fileName)
     var found: [(layout: Layout, because: String)] = []
@@ -60,7 +60,7 @@ extension Layout {
 
   /// A CSV can be anybody's.
   private static func isList(_ name: String, of layout: Layout, in folder: String) -> Bool {
-    layout != .speechBrain || (try? ListKind.recognized(at: "\(folder)/\(name)")) == .speechBrain
+    layout != .speechBrain || (try? ListKind.recognised(at: "\(folder)/\(name)")) == .speechBrain
   }
 
   private static func trees(_ path: String) -> [(layout: Layout, because: String)] {

@@ -10,7 +10,7 @@ enum ListKind {
 
   /// - Throws: `.missingInput` if it is not there, `.badData` if it is no file or no list that is known, `.usage` if it
   ///   may be two, or is no list of recordings.
-  static func recognized(at path: String) throws(Failure) -> Layout {
+  static func recognised(at path: String) throws(Failure) -> Layout {
     var list: ListReader
     do throws(Failure) {
       list = try ListReader(path)

@@ -37,7 +37,7 @@ public struct SoundCorpus: Sendable {
       }
       return try FolderLayouts.fileNames(path, speakerFrom).corpus(path, .fileNames)
     }
-    let layout = if let layout { layout } else { try Layout.recognized(at: path) }
+    let layout = if let layout { layout } else { try Layout.recognised(at: path) }
     let gathering: Gathering
     switch layout {
     case .homework, .packed:

@@ -8,7 +8,7 @@ import Testing
   private let folder = TemporaryFolder()
 
   @Test(
-    "VoxCeleb is recognized from its root, one above and any inner folder, with the keys of its trial lists")
+    "VoxCeleb is recognised from its root, one above and any inner folder, with the keys of its trial lists")
   func voxCeleb() throws {
     let keys = ["id10001/a/00001.wav", "id10001/b-_x/00002.wav", "id10002/c/00001.wav"]
     try folder.touch(keys.map { "up/VoxCeleb1/dev/wav/" + $0 } + ["up/VoxCeleb1/dev/wav/stray.wav"])
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test(
-    "LibriSpeech is recognized from above, from its root and from a subset; its test subsets are to be tested"
+    "LibriSpeech is recognised from above, from its root and from a subset; its test subsets are to be tested"
   )
   func libriSpeech() throws {
     try folder.touch([

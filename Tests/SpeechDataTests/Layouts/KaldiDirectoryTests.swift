@@ -15,7 +15,7 @@ import Testing
     if let segments { try folder.write(segments, to: "segments") }
   }
 
-  @Test("is recognized by wav.scp, takes paths relative to itself, and is in the order of its keys' bytes")
+  @Test("is recognised by wav.scp, takes paths relative to itself, and is in the order of its keys' bytes")
   func plain() throws {
     try folder.touch(["b 1.wav", "audio/a.flac", "c.wav"])
     try write("b-1  b 1.wav\r\n\na-1\taudio/a.flac \r\nC-1 \(folder("c.wav"))", "a-1 anna\nb-1 b\nC-1 anna\n")

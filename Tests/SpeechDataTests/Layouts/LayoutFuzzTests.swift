@@ -61,7 +61,7 @@ import Testing
     for _ in 0..<400 {
       try folder.write(Array(text.utf8).mutated(using: &random), to: name)
       try check(folder.path, layout)
-      _ = try? Layout.recognized(at: folder(name))
+      _ = try? Layout.recognised(at: folder(name))
     }
   }
 

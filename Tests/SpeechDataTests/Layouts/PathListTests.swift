@@ -7,7 +7,7 @@ import Testing
 @Suite("Lists of paths of VoxCeleb") struct PathListTests {
   private let folder = TemporaryFolder()
 
-  private func recognized(_ name: String) throws -> Layout { try SoundCorpus.open(folder(name)).layout }
+  private func recognised(_ name: String) throws -> Layout { try SoundCorpus.open(folder(name)).layout }
 
   @Test("train_list.txt finds its files below itself, wav/ and VoxCeleb's folders, also converted since")
   func trainList() throws {
@@ -66,9 +66,9 @@ import Testing
     try folder.touch(["id10001/a/1.wav", "1/a/1.wav"])
     try folder.write("anna id10001/a/1.wav\n", to: "x.txt")
     try folder.write("1 id10001/a/1.wav\n3 1/a/1.wav\n", to: "y.txt")
-    #expect(try recognized("x.txt") == .trainList)
+    #expect(try recognised("x.txt") == .trainList)
     expectFailure(.usage, saying: "train-list (speakers 1, 2 and 3) and iden-split (to train") {
-      try recognized("y.txt")
+      try recognised("y.txt")
     }
     #expect(try SoundCorpus.open(folder("y.txt"), layout: .idenSplit).speakers == ["id10001"])
     #expect(try SoundCorpus.open(folder("y.txt"), layout: .trainList).speakers == ["1", "3"])
@@ -81,12 +81,12 @@ import Testing
     try folder.write("one\ntwo\n", to: "words.txt")
     try folder.touch(["x.wav"])
     mkfifo(folder("pipe"), 0o600)
-    expectFailure(.usage, saying: "a list of trials, which 'score' takes") { try recognized("veri_test.txt") }
-    expectFailure(saying: "is empty") { try recognized("empty.txt") }
-    expectFailure(saying: "is no list that is known: words.txt:1 is \"one\"") { try recognized("words.txt") }
-    expectFailure(.usage, saying: "is a sound file") { try recognized("x.wav") }
-    expectFailure(.missingInput, saying: "no such folder, and no such list") { try recognized("gone") }
-    expectFailure(saying: "is a pipe, a socket or a device") { try recognized("pipe") }
+    expectFailure(.usage, saying: "a list of trials, which 'score' takes") { try recognised("veri_test.txt") }
+    expectFailure(saying: "is empty") { try recognised("empty.txt") }
+    expectFailure(saying: "is no list that is known: words.txt:1 is \"one\"") { try recognised("words.txt") }
+    expectFailure(.usage, saying: "is a sound file") { try recognised("x.wav") }
+    expectFailure(.missingInput, saying: "no such folder, and no such list") { try recognised("gone") }
+    expectFailure(saying: "is a pipe, a socket or a device") { try recognised("pipe") }
     expectFailure(saying: "is a pipe, a socket or a device") { try SoundCorpus.open("/dev/zero") }
   }
 
