@@ -38,20 +38,23 @@ struct SoundFixture: Sendable, CustomTestStringConvertible {
 
 /// Where the pages of an Ogg stream begin.
 func oggPages(_ bytes: [UInt8]) -> [Int] {
-  bytes.indices.filter { bytes[$0...].starts(with: [0x4F, 0x67, 0x67, 0x53, 0]) }
+  bytes.withUnsafeBufferPointer { bytes in
+    stride(from: 0, to: bytes.count - 4, by: 1).filter { offset in
+      bytes[offset] == 0x4F && bytes[offset..<offset + 5].elementsEqual([0x4F, 0x67, 0x67, 0x53, 0])
+    }
+  }
 }
 
 /// An Ogg stream whose pages have the checksums of what is in them, so that damage gets as far as a library.
 func withOggChecksums(_ bytes: [UInt8]) -> [UInt8] {
   var bytes = bytes
   let starts = oggPages(bytes)
+  let table = (0..<256).map { index in
+    (0..<8).reduce(UInt32(index) << 24) { sum, _ in sum << 1 ^ (sum >> 31 == 1 ? 0x04C1_1DB7 : 0) }
+  }
   for (start, end) in zip(starts, starts.dropFirst() + [bytes.count]) where end - start >= 27 {
     for offset in 22..<26 { bytes[start + offset] = 0 }
-    var sum: UInt32 = 0
-    for byte in bytes[start..<end] {
-      sum ^= UInt32(byte) << 24
-      for _ in 0..<8 { sum = sum << 1 ^ (sum >> 31 == 1 ? 0x04C1_1DB7 : 0) }
-    }
+    let sum = bytes[start..<end].reduce(UInt32(0)) { $0 << 8 ^ table[Int(UInt8($0 >> 24) ^ $1)] }
     for offset in 0..<4 {
       bytes[start + 22 + offset] = UInt8(truncatingIfNeeded: sum >> (8 * UInt32(offset)))
     }

@@ -26,7 +26,8 @@ struct WaveFuzzTests {
       do {
         let policy = AudioSettings.Truncated.allCases[round % 2]
         let result = try decode(path, truncated: policy, block: 17)
-        #expect(result.samples.count <= damaged.count)
+        // What begins with 0xFF may have become MP3.
+        #expect(result.samples.count <= damaged.count || damaged[0] == 0xFF)
         #expect(!result.samples.contains { !$0.isFinite })
         read += 1
       } catch {

@@ -1,6 +1,6 @@
 import Diagnostics
 
-/// MP3 (and layers I and II), decoded by libmpg123 out of our own reads, as libsndfile and ffmpeg decode it: what a
+/// MP3 (and layer II), decoded by libmpg123 out of our own reads, as libsndfile and ffmpeg decode it: what a
 /// LAME tag names as the encoder's delay and padding is cut off.
 ///
 /// Its frames are counted before. libsndfile stops at an estimate of the length where no tag says it.

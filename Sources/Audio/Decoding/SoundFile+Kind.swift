@@ -33,10 +33,10 @@ extension SoundFile.Kind {
   private static let headBytes = 300
   private static let mostTags = 8
 
-  /// A frame's header of MPEG 1, 2 or 2.5, layers I to III, with a bit rate and a sampling rate that exist.
+  /// A frame's header of MPEG 1, 2 or 2.5, layer II or III, with a bit rate and a sampling rate that exist.
   private static func isMPEG(_ head: [UInt8]) -> Bool {
     head.count >= 4 && head[0] == 0xFF && head[1] & 0xE0 == 0xE0 && head[1] & 0x18 != 0x08
-      && head[1] & 0x06 != 0
+      && ![0, 6].contains(head[1] & 0x06)
       && head[2] & 0xF0 != 0xF0 && head[2] & 0x0C != 0x0C
   }
 
