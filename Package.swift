@@ -87,7 +87,7 @@ let package = Package(
     // What the tests share.
     .target(
       name: "TestSupport",
-      dependencies: ["Collectives", "Diagnostics", "SpeechData", "TensorCore", "TensorFiles"],
+      dependencies: ["Audio", "Collectives", "Diagnostics", "SpeechData", "TensorCore", "TensorFiles"],
       path: "Tests/TestSupport"),
 
     .testTarget(name: "ProjectTests", dependencies: ["TestSupport"]),

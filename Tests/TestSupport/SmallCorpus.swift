@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 import SpeechData
 import TensorCore
@@ -65,7 +66,7 @@ package struct SmallCorpus: Sendable {
     var entries = Array(repeating: [JSON](), count: speakers)
     for utterance in 0..<utterances {
       let speaker = utterance % speakers
-      let features = Self.features(speaker, utterance, frames: 9 + utterance * 17 % 40)
+      let features = Self.features(speaker, utterance, frames: Self.frames(utterance))
       entries[speaker].append(try layout.write(features, to: "uttr-\(utterance).pt"))
     }
     try layout.write(speakers: entries.enumerated().map { ("speaker\($0)", $0, $1) })
@@ -78,11 +79,54 @@ package struct SmallCorpus: Sendable {
     return output
   }
 
-  private static func features(_ speaker: Int, _ utterance: Int, frames: Int) -> [Float] {
+  /// Such a corpus as if it had been packed from sound: frames of any number of bands, and a recipe.
+  ///
+  /// - Parameter recipe: JSON; nil for none.
+  package func packSound(_ name: String, files: Int, bands: Int, recipe: String?) throws -> String {
+    let list = (0..<utterances).map { utterance in
+      Utterance(
+        path: "speaker\(utterance % speakers)/\(utterance).wav", frames: Self.frames(utterance),
+        label: utterance % speakers)
+    }
+    let tests = (0..<7).map { Utterance(path: "test/\($0).wav", frames: 11 + 5 * $0, label: -1) }
+    let contents = PackContents(
+      speakers: (0..<speakers).map { "speaker\($0)" }, utterances: list, tests: tests, bands: bands,
+      recipe: try recipe.map { try FeatureRecipe(text: $0, from: name) })
+    let rows = SmallRows(speakers: speakers, contents: contents)
+    try Packer(contents, rows: rows, output: folder(name), files: files).run(threads: 1) { _, _ in }
+    return folder(name)
+  }
+
+  private static func frames(_ utterance: Int) -> Int { 9 + utterance * 17 % 40 }
+
+  fileprivate static func features(
+    _ speaker: Int, _ utterance: Int, frames: Int, bands: Int = Corpus.homeworkBands
+  ) -> [Float] {
     let spectrum = RandomStream(seed: 1, purpose: .synthesis, shard: speaker)
     let noise = RandomStream(seed: 2, purpose: .synthesis, shard: utterance)
-    return (0..<frames * Corpus.homeworkBands).map { element in
-      -6 + 4 * spectrum.uniform(at: element % Corpus.homeworkBands) + 6 * (noise.uniform(at: element) - 0.5)
+    return (0..<frames * bands).map { element in
+      -6 + 4 * spectrum.uniform(at: element % bands) + 6 * (noise.uniform(at: element) - 0.5)
     }
   }
+}
+
+/// The rows of a small corpus that was never files.
+private struct SmallRows: PackRows {
+  let name = "a small corpus"
+  let speakers: Int
+  let contents: PackContents
+
+  func rows(
+    _ kind: PackKind, _ index: Int, _ buffer: FrameBuffer
+  ) throws -> (bytes: UnsafeRawBufferPointer, checksum: UInt32) {
+    let utterance = (kind == .shard ? contents.utterances : contents.tests!)[index]
+    let number = kind == .shard ? index : 1_000 + index
+    let values = SmallCorpus.features(
+      number % speakers, number, frames: utterance.frames, bands: contents.bands)
+    let memory = buffer.reserve(4 * values.count)
+    values.withUnsafeBytes { memory.copyMemory(from: $0) }
+    return (UnsafeRawBufferPointer(memory), CRC32.checksum(UnsafeRawBufferPointer(memory)))
+  }
+
+  func checksum(_ kind: PackKind, _ index: Int) throws -> UInt32? { nil }
 }

@@ -1,3 +1,4 @@
+import Audio
 import TensorCore
 
 /// Where a training or validation segment starts in its utterance.
@@ -36,17 +37,23 @@ public struct SegmentReader: Sendable {
   public let corpus: Corpus
   /// Frames of a segment.
   public let length: Int
+  /// What is taken off it.
+  public let normalization: FeatureSettings.MeanNormalization
 
   /// - Parameter length: `train.segment_length`, at least 1.
-  public init(corpus: Corpus, length: Int) {
+  public init(
+    corpus: Corpus, length: Int, normalization: FeatureSettings.MeanNormalization = .none
+  ) {
     precondition(length > 0, "a segment has at least one frame")
     self.corpus = corpus
     self.length = length
+    self.normalization = normalization
   }
 
   /// Copies the segment of `utterance` whose start `stream` draws into `segment`, [length, bands] row-major.
   ///
-  /// Rows behind the end of the utterance become `Crop.padding`. Safe from several threads; allocates nothing.
+  /// Rows behind the end of the utterance become the normalization's `padding`. Safe from several threads; allocates
+  /// nothing.
   /// - Throws: what `Corpus.copyFrames` throws.
   public func copySegment(
     of utterance: Int, _ stream: RandomStream, into segment: UnsafeMutablePointer<Float>
@@ -55,7 +62,8 @@ public struct SegmentReader: Sendable {
     let start = Crop.start(frames: frames, length: length, stream)
     let available = min(length, frames - start)
     try corpus.copyFrames(of: utterance, from: start, count: available, into: segment)
+    normalization.apply(to: segment, frames: available, bands: corpus.bands)
     (segment + available * corpus.bands).update(
-      repeating: Crop.padding, count: (length - available) * corpus.bands)
+      repeating: normalization.padding, count: (length - available) * corpus.bands)
   }
 }

@@ -1,3 +1,4 @@
+import Audio
 import Collectives
 import DataParallel
 import Diagnostics
@@ -11,15 +12,20 @@ package struct TrainingData: Sendable {
   package let split: TrainValidSplit
   /// Shards of the run.
   let shards: Int
+  /// What is taken off what the network sees.
+  let normalization: FeatureSettings.MeanNormalization
   /// For each shard, its training utterances in layout order.
   let training: [[Int]]
   /// For each shard, its validation utterances as positions in `split.validation`, ascending.
   let validation: [[Int]]
 
   /// Opens the index of a directory.
-  package init(directory: String, seed: UInt64, shards: Int) throws {
+  package init(
+    directory: String, seed: UInt64, shards: Int, normalization: FeatureSettings.MeanNormalization = .none
+  ) throws {
     corpus = try Corpus.open(directory)
     self.shards = shards
+    self.normalization = normalization
     let split = TrainValidSplit(count: corpus.utterances.count, seed: seed)
     self.split = split
     training = try ShardSampler.trainingMembers(of: corpus, split: split, shards: shards)
@@ -61,7 +67,7 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
 
   init(_ data: TrainingData, localShards: Range<Int>, shape: BatchShape, seed: UInt64) throws {
     corpus = data.corpus
-    reader = SegmentReader(corpus: data.corpus, length: shape.frames)
+    reader = SegmentReader(corpus: data.corpus, length: shape.frames, normalization: data.normalization)
     self.localShards = localShards
     self.shape = shape
     self.seed = seed

@@ -1,3 +1,4 @@
+import Audio
 import Collectives
 import Diagnostics
 import SpeakerNet
@@ -13,15 +14,19 @@ package struct Predictor<C: Communicator> {
   let model: SpeakerModel
   let state: ModelState
   let corpus: Corpus
+  /// What is taken off what the network sees.
+  let normalization: FeatureSettings.MeanNormalization
   let team: EvaluationTeam
 
   package init(
-    communicator: C, model: SpeakerModel, state: ModelState, corpus: Corpus, team: EvaluationTeam
+    communicator: C, model: SpeakerModel, state: ModelState, corpus: Corpus,
+    normalization: FeatureSettings.MeanNormalization = .none, team: EvaluationTeam
   ) {
     self.communicator = communicator
     self.model = model
     self.state = state
     self.corpus = corpus
+    self.normalization = normalization
     self.team = team
   }
 
@@ -68,6 +73,7 @@ package struct Predictor<C: Communicator> {
       workspace: workspace)
     let mels = pass.matrix(frames, model.bands)
     try corpus.copyTestFrames(of: utterance, from: 0, count: frames, into: mels.base)
+    normalization.apply(to: mels.base, frames: frames, bands: model.bands)
     logits.update(from: model.logits(mels, &pass).base, count: model.speakers)
   }
 }

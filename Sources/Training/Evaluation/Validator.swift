@@ -109,7 +109,7 @@ package struct Validator<C: Communicator> {
       samples: 1, frames: length, globalSamples: 1, mode: .evaluation, state: state, gradients: nil,
       workspace: workspace)
     let mels = pass.matrix(pass.rows, model.bands)
-    try SegmentReader(corpus: data.corpus, length: length)
+    try SegmentReader(corpus: data.corpus, length: length, normalization: data.normalization)
       .copySegment(of: utterance, Crop.validation(seed: seed, utterance: utterance), into: mels.base)
     let result = model.loss(
       ofRow: 0, of: model.logits(mels, &pass), label: data.corpus.utterances[utterance].label, pass)

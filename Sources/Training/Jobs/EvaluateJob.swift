@@ -32,8 +32,10 @@ public struct EvaluateJob: Job {
     KernelSet.start()
     let train = trained.configuration.train
     let data = try communicator.agreeing {
-      let opened = try TrainingData(directory: self.data, seed: train.seed, shards: train.shards)
-      try trained.check(speakers: opened.corpus.speakers.count, of: self.data)
+      let opened = try TrainingData(
+        directory: self.data, seed: train.seed, shards: train.shards,
+        normalization: trained.configuration.features.meanNormalization)
+      try trained.check(opened.corpus, warn: console.warning)
       return opened
     }
     try communicator.checkSameData(data.corpus.fingerprint, self.data)

@@ -35,13 +35,13 @@ public struct PredictJob: Job {
     KernelSet.start()
     let corpus = try communicator.agreeing {
       let corpus = try Corpus.open(data)
-      try trained.check(speakers: corpus.speakers.count, of: data)
+      try trained.check(corpus, warn: console.warning)
       return corpus
     }
     try communicator.checkSameData(corpus.testFingerprint, data)
     let predictor = Predictor(
       communicator: communicator, model: trained.model, state: trained.state, corpus: corpus,
-      team: EvaluationTeam(threads: threads))
+      normalization: trained.configuration.features.meanNormalization, team: EvaluationTeam(threads: threads))
     let all = try predictor(threads: threads, console: console)
     try communicator.agreeing {
       guard let all, let tests = corpus.tests else { return }

@@ -154,16 +154,21 @@ extension TrainJob {
   ///
   /// Called when everything else is known to be good, so that a mistake leaves no directory behind.
   ///
-  /// - Parameter corpus: the fingerprint of the data it trains on.
+  /// - Parameters:
+  ///   - corpus: the fingerprint of the data it trains on.
+  ///   - origin: what is noted of that data in files of weights.
   /// - Throws: `usage` if a run is there that is not to be resumed, is in use or was trained on other data;
   ///   `inputOutput` if it cannot be written to; `badData` if all its checkpoints are damaged.
   package func openRun<C: Communicator>(
-    _ start: ResolvedStart, corpus: UInt64, _ communicator: C, console: Console
+    _ start: ResolvedStart, corpus: UInt64, origin: TrainingOrigin = TrainingOrigin(), _ communicator: C,
+    console: Console
   ) throws -> RunFiles? {
-    try communicator.onRankZero { try openFiles(start, corpus, console) }
+    try communicator.onRankZero { try openFiles(start, corpus, origin, console) }
   }
 
-  private func openFiles(_ start: ResolvedStart, _ corpus: UInt64, _ console: Console) throws -> RunFiles {
+  private func openFiles(
+    _ start: ResolvedStart, _ corpus: UInt64, _ origin: TrainingOrigin, _ console: Console
+  ) throws -> RunFiles {
     let lock =
       try start.resumes
       ? RunDirectory.open(runDirectory ?? "").lock()
@@ -175,6 +180,11 @@ extension TrainJob {
     try console.log(to: directory.logFile)
     checkpoints.removeLeftovers()
     let checkpoint = try start.resumes ? checkpoints.latest(warn: console.warning) : nil
+    if let checkpoint {
+      try TrainingOrigin(recipe: checkpoint.progress.recipe).check(
+        origin.recipe, of: start.data ?? "the built-in corpus", trained: directory.path, .usage,
+        warn: console.warning)
+    }
     if let earlier = checkpoint?.progress.data, earlier != corpus {
       throw Failure(
         .usage,
@@ -183,6 +193,7 @@ extension TrainJob {
           + " with, or begin a new run with its weights (--weights)")
     }
     if start.resumes { try directory.write(start.configuration) }
-    return try RunFiles(lock, checkpoints: checkpoints, checkpoint: checkpoint, isLogged: console.talks)
+    return try RunFiles(
+      lock, checkpoints: checkpoints, checkpoint: checkpoint, origin: origin, isLogged: console.talks)
   }
 }

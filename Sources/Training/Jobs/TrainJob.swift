@@ -61,7 +61,9 @@ public struct TrainJob: Job {
     let directory = try start.data ?? BuiltInCorpus.provide(communicator, console: console)
     let train = configuration.train
     let data = try communicator.agreeing {
-      let data = try TrainingData(directory: directory, seed: train.seed, shards: train.shards)
+      let data = try TrainingData(
+        directory: directory, seed: train.seed, shards: train.shards,
+        normalization: configuration.features.meanNormalization)
       try data.checkTraining()
       return data
     }
@@ -89,11 +91,14 @@ public struct TrainJob: Job {
     }
 
     // Before the data is read, so that a folder that cannot be written to is known at once.
-    var files = try openRun(start, corpus: data.corpus.fingerprint, communicator, console: console)
+    let origin = TrainingOrigin(data.corpus)
+    var files = try openRun(
+      start, corpus: data.corpus.fingerprint, origin: origin, communicator, console: console)
     let report = RunReport(console, train, files, isResumed: start.resumes, ranks: communicator.size)
     try report.tellingTheEnd {
       let source = RunStart.DataSource(
-        path: data.corpus.directory, fingerprint: data.corpus.fingerprint, isBuiltIn: start.data == nil)
+        path: data.corpus.directory, fingerprint: data.corpus.fingerprint, isBuiltIn: start.data == nil,
+        recipe: origin.recipe)
       let ranks = try kernels.ranks(communicator, threads: threads)
       _ = try communicator.onRankZero {
         guard let files else { return }
@@ -111,6 +116,7 @@ public struct TrainJob: Job {
       let trainer = try Trainer(communicator, configuration: configuration, model: model, threads: threads)
       var progress = try bring(trainer, toStartOf: start, given, &files, kernels, communicator, console)
       progress.data = data.corpus.fingerprint
+      progress.recipe = origin.recipe ?? progress.recipe
       console.info("Finish creating model!")
       if let files { LaunchEvent.begun(run: files.directory.path, step: progress.step).tell() }
       report.begin(progress, utterances: data.split.training.count)

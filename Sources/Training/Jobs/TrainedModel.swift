@@ -1,6 +1,7 @@
 import Collectives
 import Diagnostics
 import SpeakerNet
+import SpeechData
 import TensorFiles
 
 /// Where a command that uses trained weights takes them from.
@@ -17,6 +18,8 @@ struct TrainedModel {
   let configuration: Configuration
   let model: SpeakerModel
   let state: ModelState
+  /// What it was trained on, as far as the file tells.
+  let origin: TrainingOrigin
   /// The file the values are from.
   let file: String
 
@@ -27,7 +30,7 @@ struct TrainedModel {
   init<C: Communicator>(
     _ source: WeightsSource, overrides: [String], _ communicator: C, note: (String) -> Void = { _ in }
   ) throws {
-    (configuration, model, state, file) = try communicator.agreeing {
+    (configuration, model, state, origin, file) = try communicator.agreeing {
       let (configuration, weights, file) = try Self.read(source, overrides)
       let speakers = try Self.speakers(in: weights, configuration.model, file: file)
       let bands = try Self.bands(in: weights, file: file)
@@ -35,17 +38,46 @@ struct TrainedModel {
       let state = ModelState(layout: model.layout)
       let dead = try state.load(weights, file: file)
       if !dead.isEmpty { note("\(file): passed over \(dead.count) names that the model does not use") }
-      return (configuration, model, state, file)
+      let origin = try TrainingOrigin(weights.metadata, speakers: speakers, file: file)
+      return (configuration, model, state, origin, file)
     }
   }
 
-  /// Checks that the data has as many speakers as the weights.
-  func check(speakers: Int, of directory: String) throws {
-    guard speakers != model.speakers else { return }
+  /// Checks that a corpus can be judged: that it has the speakers and the features that the weights were trained on.
+  ///
+  /// - Parameter warn: gets a line about what is not known of it.
+  /// - Throws: `badData` that names what differs.
+  func check(_ corpus: Corpus, warn: (String) -> Void) throws {
+    try checkFeatures(of: corpus, warn: warn)
+    try checkSpeakers(of: corpus)
+  }
+
+  /// Checks that a corpus has the features that the weights were trained on.
+  func checkFeatures(of corpus: Corpus, warn: (String) -> Void) throws {
+    try origin.check(corpus.recipe, of: corpus.directory, trained: file, warn: warn)
+    guard corpus.bands == model.bands else {
+      throw Failure(
+        .badData, "\(corpus.directory): bands is \(corpus.bands), where \(file) was trained on \(model.bands)"
+      )
+    }
+  }
+
+  /// Checks that a corpus has the speakers that the weights tell apart, with the same labels.
+  func checkSpeakers(of corpus: Corpus) throws {
+    guard corpus.speakers.count == model.speakers else {
+      throw Failure(
+        .badData,
+        "\(corpus.directory) has \(corpus.speakers.count) speakers, but \(file) was trained on \(model.speakers):"
+          + " is it the data of another run?"
+      )
+    }
+    guard let names = origin.speakers,
+      let label = names.indices.first(where: { names[$0] != corpus.speakers[$0] })
+    else { return }
     throw Failure(
       .badData,
-      "\(directory) has \(speakers) speakers, but \(file) was trained on \(model.speakers): is it the data of another run?"
-    )
+      "\(corpus.directory): speaker \(label) is \(corpus.speakers[label].quoted), where \(file) was trained on"
+        + " \(names[label].quoted): is it the data of another run?")
   }
 
   private static func read(

@@ -1,3 +1,4 @@
+import Audio
 import Diagnostics
 import TensorFiles
 
@@ -31,6 +32,8 @@ public struct RunProgress: Equatable, Sendable {
   public var kernels: [String]
   /// The corpus it is trained on (`Corpus.fingerprint`); `nil` in runs of versions that did not note it.
   public var data: UInt64?
+  /// What the features were made of sound with; `nil` where nobody noted it.
+  public var recipe: FeatureRecipe?
   /// Whether a validation was due at this step and was given up for a signal: the run goes on with it.
   public var lacksValidation = false
   /// Training figures since the last line of the metrics, so that the next line is that of an undisturbed run.
@@ -147,6 +150,7 @@ struct CheckpointState: Equatable {
       "shards": number("train.shards"),
       "lacks_validation": .bool(progress.lacksValidation),
       "data": progress.data.map { .string(hexadecimal($0, digits: 16)) } ?? .null,
+      "recipe": progress.recipe?.json ?? .null,
       "kernels": .array(progress.kernels.map(JSON.string)),
       "configuration": .object(
         JSONObject(
@@ -205,6 +209,9 @@ struct CheckpointState: Equatable {
     }
     progress.lacksValidation = json["lacks_validation"]?.bool ?? false
     progress.data = json["data"]?.string.flatMap { UInt64($0, radix: 16) }
+    if let recipe = json["recipe"], recipe != .null {
+      progress.recipe = try FeatureRecipe(text: recipe.serialized(), from: "\(file): recipe")
+    }
     progress.window.steps = try count("window.steps", json["window"]?["steps"])
     progress.window.loss = try field("window.loss", json["window"]?["loss"]?.double, "a number")
     progress.window.accuracy = try field("window.accuracy", json["window"]?["accuracy"]?.double, "a number")

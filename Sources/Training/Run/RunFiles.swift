@@ -51,6 +51,8 @@ package struct RunFiles: Sendable {
   package let checkpoints: CheckpointStore
   /// What the run goes on from, until it has.
   package var checkpoint: Checkpoint?
+  /// What is noted in every file of weights.
+  package let origin: TrainingOrigin
   private let written: [FileInPlace]
 
   package var directory: RunDirectory { lock.directory }
@@ -60,10 +62,14 @@ package struct RunFiles: Sendable {
   /// What the run wrote beyond `checkpoint`, its last whole one, is dropped.
   ///
   /// - Throws: `inputOutput`.
-  init(_ lock: RunLock, checkpoints: CheckpointStore, checkpoint: Checkpoint?, isLogged: Bool) throws {
+  init(
+    _ lock: RunLock, checkpoints: CheckpointStore, checkpoint: Checkpoint?, origin: TrainingOrigin,
+    isLogged: Bool
+  ) throws {
     self.lock = lock
     self.checkpoints = checkpoints
     self.checkpoint = checkpoint
+    self.origin = origin
     let directory = lock.directory
     metrics = try MetricsLog(path: directory.metricsFile, resumingAt: checkpoint?.progress.step ?? 0)
     timeline = try RunTimeline(path: directory.timelineFile)
@@ -85,13 +91,17 @@ package struct RunFiles: Sendable {
 
   /// Writes the weights that validated best.
   func saveBest(_ state: ModelState, _ result: BestResult) throws {
-    try checking { try BestWeights.save(state.stateDict(), result, run: directory) }
+    var weights = state.stateDict()
+    weights.metadata.merge(origin.metadata) { name, _ in name }
+    try checking { try BestWeights.save(weights, result, run: directory) }
   }
 
   /// Writes a checkpoint, after the metrics that it counts on.
   ///
   /// - Parameter advance: called after each piece that has reached the disk.
   package func save(_ checkpoint: Checkpoint, advance: () -> Void = {}) throws {
+    var checkpoint = checkpoint
+    checkpoint.model.metadata.merge(origin.metadata) { name, _ in name }
     try checking {
       try metrics.synchronize()
       try checkpoints.save(checkpoint, advance: advance)

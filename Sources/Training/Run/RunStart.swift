@@ -1,3 +1,4 @@
+import Audio
 import Collectives
 import Diagnostics
 import Foundation
@@ -14,12 +15,15 @@ public struct RunStart: Equatable, Sendable {
     public var fingerprint: UInt64
     /// Whether it is the corpus that the program makes itself, which is used without `--data`.
     public var isBuiltIn: Bool
+    /// What its features were made of sound with; `nil` where nobody noted it.
+    public var recipe: FeatureRecipe?
 
     /// - Parameter path: may be relative to the working folder.
-    public init(path: String, fingerprint: UInt64, isBuiltIn: Bool) {
+    public init(path: String, fingerprint: UInt64, isBuiltIn: Bool, recipe: FeatureRecipe? = nil) {
       self.path = URL(fileURLWithPath: path).standardizedFileURL.path
       self.fingerprint = fingerprint
       self.isBuiltIn = isBuiltIn
+      self.recipe = recipe
     }
   }
 
@@ -112,7 +116,7 @@ public struct RunStart: Equatable, Sendable {
         [
           "path": .string(data.path),
           "fingerprint": .string(String(format: "%016llx", data.fingerprint)),
-          "built_in": .bool(data.isBuiltIn),
+          "built_in": .bool(data.isBuiltIn), "recipe": data.recipe?.json ?? .null,
         ]
       ),
       ("ranks", .integer(ranks.count)), ("hosts", .array(ranks.map { .string($0.host) })),
@@ -143,7 +147,10 @@ public struct RunStart: Equatable, Sendable {
       fingerprint: try field(
         "data.fingerprint", source?["fingerprint"]?.string.flatMap { UInt64($0, radix: 16) },
         "16 hexadecimal digits"),
-      isBuiltIn: try field("data.built_in", source?["built_in"]?.bool, "true or false"))
+      isBuiltIn: try field("data.built_in", source?["built_in"]?.bool, "true or false"),
+      recipe: try source?["recipe"].flatMap { recipe in
+        recipe == .null ? nil : try FeatureRecipe(text: recipe.serialized(), from: "\(file): data.recipe")
+      })
     let hosts = try field("hosts", json["hosts"]?.array, "a list of names").compactMap(\.string)
     let threads = try field("threads", json["threads"]?.array, "a list of numbers").compactMap(\.int)
     let kernels = try field("kernels", json["kernels"]?.array, "a list of names").compactMap(\.string)
