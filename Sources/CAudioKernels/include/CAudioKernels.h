@@ -43,4 +43,22 @@ void audio_power(const audio_pass *passes, size_t count, const double *separatio
 void audio_filters(const double *power, const int32_t *first, const int32_t *count, const double *weights,
                    size_t bands, double *energies);
 
+// ---- convolve.c
+//
+// Complex numbers in single precision, real and imaginary parts in arrays of their own.
+
+/// One pass of Stockham's transform of radix 4, or 2 where `groups` is 1: `groups` butterflies, repeated `stride` times.
+/// `twiddles` are six arrays of `groups`, cosine and sine of exp(-2πi·p·j / (4 · groups)) for j = 1, 2, 3.
+void audio_convolution_pass(size_t radix, size_t groups, size_t stride, const float *twiddles, const float *xr,
+                            const float *xi, float *yr, float *yi);
+
+/// x[k] = x[k] · h[k] · scale
+void audio_convolution_product(size_t count, float scale, const float *hr, const float *hi, float *xr, float *xi);
+
+/// y[n] += gain · x[n]
+void audio_add_scaled(size_t count, float gain, const float *x, float *y);
+
+/// The sum of x[n]², in double precision.
+double audio_square_sum(size_t count, const float *x);
+
 #endif
