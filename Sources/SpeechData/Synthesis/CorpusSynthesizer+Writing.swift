@@ -8,6 +8,7 @@ import TensorFiles
 
 /// Writing in the homework's layout: `metadata.json`, `mapping.json`, `testdata.json`, `uttr-*.pt`; also
 /// `test_answers.csv`, the test utterances' speakers in the form of a submission, and `synthesis.json`, the parameters.
+/// Or as sound, see ``CorpusSynthesizer/Form``.
 extension CorpusSynthesizer {
   /// Makes the folder to write into. Of several processes that share the work one calls this, and the
   /// others wait for it before they write.
@@ -34,9 +35,9 @@ extension CorpusSynthesizer {
       return nil
     }
     switch try contents(of: partial) {
-    case .thisCorpus: try removeFiles(in: partial) { $0.hasPrefix(".tmp-") }
+    case .thisCorpus: try removeTemporaries(in: partial)
     case .nothing: break
-    case .anotherCorpus: try removeFiles(in: partial) { _ in true }
+    case .anotherCorpus: try removeEverything(in: partial)
     case .somethingElse: throw inTheWay(partial)
     }
     try checkRoom(in: partial)
@@ -72,9 +73,11 @@ extension CorpusSynthesizer {
     var disk = statvfs()
     guard statvfs(partial, &disk) == 0 else { return }
     let free = Double(disk.f_bavail) * Double(disk.f_frsize)
-    let each = Double(lengths.meanFrames * LogMel.bands * MemoryLayout<Float>.stride + 1024)
+    let perFrame =
+      form == .features ? LogMel.bands * MemoryLayout<Float>.stride : LogMel.hop * MemoryLayout<Int16>.stride
+    let each = Double(lengths.meanFrames * perFrame + 1024)
     let written = try attempting("reading the folder \(partial)") {
-      try FileManager.default.contentsOfDirectory(atPath: partial).count
+      try FileManager.default.subpathsOfDirectory(atPath: partial).count
     }
     let needed = each * Double(utterances.count - written)
     guard needed > free else { return }
@@ -93,20 +96,26 @@ extension CorpusSynthesizer {
     if case .thisCorpus = try contents(of: directory) { true } else { false }
   }
 
-  /// Renders and writes some of the utterances, those that an interrupted run left included.
+  /// All files that are rendered: those of the utterances, by their numbers, and behind them noise and rooms.
+  public var files: Range<Int> {
+    0..<utterances.count + (form == .sound ? extras.count : 0)
+  }
+
+  /// Renders and writes some of the files, those that an interrupted run left included.
   ///
   /// - Parameters:
   ///   - threads: how many are rendered side by side.
-  ///   - progress: called on the calling thread with the utterances done and all.
+  ///   - progress: called on the calling thread with the files done and all.
   /// - Throws: `.inputOutput` if writing fails.
   public func write(
-    utterances: Range<Int>, to directory: String, threads: Int, progress: (Int, Int) -> Void
+    files: Range<Int>, to directory: String, threads: Int, progress: (Int, Int) -> Void
   ) throws {
     let partial = Self.partial(directory)
+    let extras = extras
     try parallelLoop(
-      count: utterances.count, threads: threads, total: utterances.count, progress: progress, scratch: {}
+      count: files.count, threads: threads, total: files.count, progress: progress, scratch: {}
     ) { index, _, done in
-      try write(utterances.lowerBound + index, into: partial)
+      try write(files.lowerBound + index, into: partial, extras)
       done.advance()
     }
   }
@@ -114,17 +123,17 @@ extension CorpusSynthesizer {
   /// Writes the lists and gives the folder its name. Of several processes that share the work one calls
   /// this, after all have written.
   ///
-  /// - Throws: `.internalError` if an utterance was not written, `.inputOutput` if writing fails.
+  /// - Throws: `.internalError` if a file was not written, `.inputOutput` if writing fails.
   public func finish(_ directory: String) throws(Failure) {
     let partial = Self.partial(directory)
-    for number in utterances {
-      let path = "\(partial)/\(utterance(number).fileName)"
+    let extras = extras
+    for file in files {
+      let path = "\(partial)/\(self.path(file, extras))"
       guard FileManager.default.fileExists(atPath: path) else {
-        throw Failure(
-          .internalError, "\(path), utterance \(number), was not written before the corpus was finished")
+        throw Failure(.internalError, "\(path), file \(file), was not written before the corpus was finished")
       }
     }
-    for (name, text) in lists() {
+    for (name, text) in form == .features ? lists() : soundLists() {
       try FileWriting.writeAtomically(Array(text.utf8), to: "\(partial)/\(name)")
     }
     guard rename(partial, directory) == 0 else {
@@ -132,12 +141,21 @@ extension CorpusSynthesizer {
     }
   }
 
-  private func write(_ number: Int, into partial: String) throws(Failure) {
-    let utterance = utterance(number)
-    let path = "\(partial)/\(utterance.fileName)"
+  private func path(_ file: Int, _ extras: [Extra]) -> String {
+    form == .features ? utterance(file).fileName : soundPath(file, extras)
+  }
+
+  private func write(_ file: Int, into partial: String, _ extras: [Extra]) throws(Failure) {
+    let path = "\(partial)/\(self.path(file, extras))"
     guard !FileManager.default.fileExists(atPath: path) else { return }
-    let mel = Tensor(float32: features(number), shape: [utterance.frames, LogMel.bands])
-    try TorchFile.writeTensor(mel, to: path)
+    switch form {
+    case .features:
+      let mel = Tensor(float32: features(file), shape: [utterance(file).frames, LogMel.bands])
+      try TorchFile.writeTensor(mel, to: path)
+    case .sound:
+      try FileWriting.createFolder((path as NSString).deletingLastPathComponent)
+      try FileWriting.writeAtomically(sound(file, extras), to: path)
+    }
   }
 
   /// Checks that a folder which is there, and empty, can be replaced by a finished one.
@@ -154,10 +172,19 @@ extension CorpusSynthesizer {
     }
   }
 
-  /// Removes files of a killed run: those it was writing have a name of their own and are renamed when whole.
-  private func removeFiles(in partial: String, where isStale: (String) -> Bool) throws(Failure) {
+  /// Removes what a killed run was writing, which is named otherwise until it is whole.
+  private func removeTemporaries(in partial: String) throws(Failure) {
     try attempting("clearing \(partial)") {
-      for name in try FileManager.default.contentsOfDirectory(atPath: partial) where isStale(name) {
+      for path in try FileManager.default.subpathsOfDirectory(atPath: partial)
+      where path.hasPrefix(".tmp-") || path.contains("/.tmp-") {
+        try FileManager.default.removeItem(atPath: "\(partial)/\(path)")
+      }
+    }
+  }
+
+  private func removeEverything(in partial: String) throws(Failure) {
+    try attempting("clearing \(partial)") {
+      for name in try FileManager.default.contentsOfDirectory(atPath: partial) {
         try FileManager.default.removeItem(atPath: "\(partial)/\(name)")
       }
     }
@@ -210,11 +237,14 @@ extension CorpusSynthesizer {
 
   /// What tells one corpus from another, the text of `synthesis.json`.
   package var parameters: JSON {
-    [
+    let utterances: JSON = [
       "version": .integer(Self.version), "speakers": .integer(speakers),
       "utterances": .integer(trainingUtterances), "test_utterances": .integer(testUtterances),
       "seed": .string(String(seed)), "lengths": .string(lengths.name),
     ]
+    guard form == .sound, var object = utterances.object else { return utterances }
+    object["form"] = "wav"
+    return .object(object)
   }
 
   /// The names and the texts of the homework's three lists, and of the answers it keeps to itself.

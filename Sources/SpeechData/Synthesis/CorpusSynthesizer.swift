@@ -20,6 +20,14 @@ public struct CorpusSynthesizer: Sendable {
     public let samples: Int
   }
 
+  /// What a corpus is written as.
+  public enum Form: Sendable {
+    /// Log-mel features in the homework's layout.
+    case features
+    /// WAV files in VoxCeleb's layout, with noise and rooms beside them.
+    case sound
+  }
+
   /// The number of speakers.
   public let speakers: Int
   /// The number of labelled utterances in all, dealt out to the speakers in turn.
@@ -30,6 +38,8 @@ public struct CorpusSynthesizer: Sendable {
   public let seed: UInt64
   /// How long the utterances are.
   public let lengths: LengthDistribution
+  /// What it is written as. The utterances are the same.
+  public let form: Form
 
   /// What a list of utterances in one JSON file is good for.
   private static let mostUtterances = 10_000_000
@@ -43,13 +53,20 @@ public struct CorpusSynthesizer: Sendable {
   ///   - testUtterances: a sixth of `utterances` unless given.
   ///   - seed: another seed gives other speakers.
   ///   - lengths: how long the utterances are.
+  ///   - form: what they are written as.
   /// - Throws: `.usage` for numbers that make no corpus.
   public init(
     speakers: Int, utterances: Int, testUtterances: Int? = nil, seed: UInt64,
-    lengths: LengthDistribution = .short
+    lengths: LengthDistribution = .short, form: Form = .features
   ) throws(Failure) {
     guard (2...99_999).contains(speakers) else {
       throw Failure(.usage, "a corpus of \(speakers) speakers cannot be made; 2 to 99999 can")
+    }
+    guard form == .features || speakers <= Self.mostVoxCelebSpeakers else {
+      throw Failure(
+        .usage,
+        "VoxCeleb's names, id and five digits from id10001 on, are enough for \(Self.mostVoxCelebSpeakers) speakers, and"
+          + " not for \(speakers)")
     }
     guard utterances >= speakers else {
       throw Failure(
@@ -69,6 +86,7 @@ public struct CorpusSynthesizer: Sendable {
     self.testUtterances = testUtterances ?? utterances / 6
     self.seed = seed
     self.lengths = lengths
+    self.form = form
     voices = (0..<speakers).map { SpeakerVoice(seed: seed, speaker: $0) }
   }
 

@@ -70,6 +70,7 @@ package struct SynthesisKey: Sendable {
   package enum Part: Int, Sendable {
     case voice = 1, owner, name, length, script, recording
     case glottis, aspiration, frication, background, backgroundLevel
+    case video, trials, scene, room, roomNoise
   }
 
   package let seed: UInt64

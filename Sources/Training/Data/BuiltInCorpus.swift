@@ -43,7 +43,7 @@ package enum BuiltInCorpus {
       defer { lock.release() }
       console.info("Synthesizing the built-in corpus into \(directory), once")
       try synthesizer.write(
-        synthesizer.utterances, to: directory, threads: ProcessInfo.processInfo.activeProcessorCount,
+        synthesizer.files, to: directory, threads: ProcessInfo.processInfo.activeProcessorCount,
         console: console)
       try synthesizer.finish(directory)
     }
@@ -56,10 +56,10 @@ package enum BuiltInCorpus {
 }
 
 extension CorpusSynthesizer {
-  /// Writes some of the corpus's utterances, with a progress line.
-  func write(_ utterances: Range<Int>, to directory: String, threads: Int, console: Console) throws {
-    try console.progress("Synthesize", unit: "uttr", total: utterances.count) { bar in
-      try write(utterances: utterances, to: directory, threads: threads) { done, _ in bar.reach(done) }
+  /// Writes some of the corpus's files, with a progress line.
+  func write(_ files: Range<Int>, to directory: String, threads: Int, console: Console) throws {
+    try console.progress("Synthesize", unit: form == .features ? "uttr" : "file", total: files.count) { bar in
+      try write(files: files, to: directory, threads: threads) { done, _ in bar.reach(done) }
     }
   }
 }

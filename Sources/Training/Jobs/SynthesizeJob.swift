@@ -2,7 +2,7 @@ import Collectives
 import Diagnostics
 import SpeechData
 
-/// The options of `synthesize`, and the work: the built-in corpus in the homework's layout.
+/// The options of `synthesize`, and the work: the built-in corpus in the homework's layout, or as sound in VoxCeleb's.
 public struct SynthesizeJob: Job {
   /// How long utterances are.
   public enum Lengths: String, CaseIterable, Sendable {
@@ -29,6 +29,8 @@ public struct SynthesizeJob: Job {
   public var testUtterances: Int?
   /// How long the utterances are.
   public var lengths = Lengths.short
+  /// Whether it is written as sound, with noise and rooms beside it.
+  public var wav = false
   /// What all randomness hangs on.
   public var seed = BuiltInCorpus.seed
   /// Threads of each process; `nil` for its share of the machine's cores.
@@ -43,7 +45,7 @@ public struct SynthesizeJob: Job {
     let synthesizer = try communicator.agreeing {
       try CorpusSynthesizer(
         speakers: speakers, utterances: utterances, testUtterances: testUtterances, seed: seed,
-        lengths: lengths.distribution)
+        lengths: lengths.distribution, form: wav ? .sound : .features)
     }
     let lock = try communicator.onRankZero {
       try synthesizer.prepare(output) {
@@ -55,7 +57,7 @@ public struct SynthesizeJob: Job {
       console.info("The corpus in \(output) is there already.")
       return
     }
-    let count = synthesizer.utterances.count
+    let count = synthesizer.files.count
     let mine =
       count * communicator.rank / communicator.size..<count * (communicator.rank + 1) / communicator.size
     try communicator.agreeing {
@@ -64,6 +66,7 @@ public struct SynthesizeJob: Job {
     _ = try communicator.onRankZero { try synthesizer.finish(output) }
     console.info(
       "Wrote \(synthesizer.trainingUtterances) utterances of \(speakers) speakers "
-        + "and \(synthesizer.testUtterances) test utterances to \(output).")
+        + "and \(synthesizer.testUtterances) test utterances to \(output)"
+        + (wav ? ", with musan and RIRS_NOISES beside them." : "."))
   }
 }

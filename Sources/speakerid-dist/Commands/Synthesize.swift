@@ -6,10 +6,12 @@ extension SynthesizeJob.Lengths: ExpressibleByArgument {}
 /// `speakerid-dist synthesize`.
 struct Synthesize: JobCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Writes the built-in corpus: synthesized speech in the homework's layout.",
+    abstract: "Writes the built-in corpus: synthesized speech in the homework's layout, or as sound.",
     discussion: """
       Source-filter speech of speakers that differ in vocal tract, voice and speed, in rooms and noise. The original \
-      notebook reads the folder too. A corpus that is there already is kept, and one that was interrupted is gone on with.
+      notebook reads the folder too. With --wav the same utterances are written as sound in VoxCeleb's layout, \
+      wav/id10001/VIDEO/00001.wav, those to test in test/wav with a list of trials, veri_test.txt; beside them noise, \
+      music and speech in musan and rooms in RIRS_NOISES, as those data sets have them. A corpus that is there already is kept, and one that was interrupted is gone on with.
       """)
 
   @Option(
@@ -31,6 +33,9 @@ struct Synthesize: JobCommand {
   @Option(help: ArgumentHelp("How long they are: 1.5 to 5 s, or as the homework's.", valueName: "kind"))
   var lengths = SynthesizeJob.Lengths.short
 
+  @Flag(help: "Write sound, 16 kHz and 16 bits, instead of features.")
+  var wav = false
+
   @Option(help: ArgumentHelp("Another seed gives other speakers.", valueName: "n"))
   var seed = SynthesizeJob(output: "").seed
 
@@ -42,6 +47,7 @@ struct Synthesize: JobCommand {
     job.utterances = utterances
     job.testUtterances = testUtterances
     job.lengths = lengths
+    job.wav = wav
     job.seed = seed
     job.threads = threads.count
     return .job(job, json: false)

@@ -83,7 +83,7 @@ struct SynthesisCorpusTests {
     let shared = folder("shared")
     #expect(try corpus.prepare(shared) != nil)
     for range in [7..<13, 0..<3, 3..<7] {
-      try corpus.write(utterances: range, to: shared, threads: 2) { _, _ in }
+      try corpus.write(files: range, to: shared, threads: 2) { _, _ in }
     }
     try corpus.finish(shared)
     let one = try files(below: folder("one"))
@@ -100,7 +100,7 @@ struct SynthesisCorpusTests {
     let folder = TemporaryFolder.inMemory()
     let path = folder("corpus")
     #expect(try corpus.prepare(path) != nil)
-    try corpus.write(utterances: 0..<5, to: path, threads: 1) { _, _ in }
+    try corpus.write(files: 0..<5, to: path, threads: 1) { _, _ in }
     #expect(!FileManager.default.fileExists(atPath: path))
     #expect(try !corpus.isWritten(path))
     #expect(throws: Failure.self) { try corpus.finish(path) }
@@ -119,7 +119,7 @@ struct SynthesisCorpusTests {
     let path = folder("corpus")
     let other = try CorpusSynthesizer(speakers: 4, utterances: 10, testUtterances: 3, seed: 1)
     #expect(try other.prepare(path) != nil)
-    try other.write(utterances: 0..<4, to: path, threads: 1) { _, _ in }
+    try other.write(files: 0..<4, to: path, threads: 1) { _, _ in }
     try corpus.writeAll(to: path, threads: 2) { _, _ in }
     #expect(try files(below: path).count == 18)
   }
@@ -164,7 +164,7 @@ extension CorpusSynthesizer {
   fileprivate func writeAll(to directory: String, threads: Int, progress: (Int, Int) -> Void) throws {
     guard let lock = try prepare(directory) else { return }
     defer { lock.release() }
-    try write(utterances: utterances, to: directory, threads: threads, progress: progress)
+    try write(files: files, to: directory, threads: threads, progress: progress)
     try finish(directory)
   }
 }
