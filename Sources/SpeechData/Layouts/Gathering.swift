@@ -42,7 +42,7 @@ struct Gathering {
 
   /// The corpus of what came, each key once: the first that came stays.
   ///
-  /// - Throws: `.missingInput` if nothing did, with the first reasons.
+  /// - Throws: `.missingInput` if nothing did, `.badData`, with the first reasons, if all of it was refused.
   consuming func corpus(_ path: String, _ layout: Layout) throws(Failure) -> SoundCorpus {
     // Stable: of two with the same key the first comes first.
     let order = recordings.indices.sorted { left, right in
@@ -69,7 +69,8 @@ struct Gathering {
       }
     }
     guard !unique.isEmpty else {
-      throw Failure(.missingInput, "\(path): no sound files" + Self.reasons(refused))
+      throw Failure(
+        refused.isEmpty ? .missingInput : .badData, "\(path): no sound files" + Self.reasons(refused))
     }
     // Where everybody is to be tested, nobody is left to train on: then the parts say nothing.
     if unique.allSatisfy({ $0.part == .test }) { unique = unique.map { $0.inPart(nil) } }

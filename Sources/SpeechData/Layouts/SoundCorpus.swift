@@ -24,7 +24,7 @@ public struct SoundCorpus: Sendable {
   ///   - speakerFrom: a regular expression whose first group is the speaker in the name of a file, which makes the
   ///     layout `fileNames`.
   /// - Throws: `.usage` where two layouts fit, or flags contradict; `.missingInput` where there is none, saying what was
-  ///   looked for; `.badData`, with file and line, for a list that cannot be believed.
+  ///   looked for; `.badData`, with file and line, for a list that cannot be believed, and where all is left out.
   public static func open(
     _ path: String, layout: Layout? = nil, speakerFrom: String? = nil
   ) throws(Failure) -> SoundCorpus {

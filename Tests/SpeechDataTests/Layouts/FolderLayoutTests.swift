@@ -100,7 +100,7 @@ import Testing
       try SoundCorpus.open(folder.path, speakerFrom: "(")
     }
     expectFailure(.usage, saying: "has no group") { try SoundCorpus.open(folder.path, speakerFrom: "[a-z]") }
-    expectFailure(.missingInput, saying: "does not match") {
+    expectFailure(saying: "does not match") {
       try SoundCorpus.open(folder.path, speakerFrom: "(x)")
     }
     expectFailure(.usage, saying: "--layout kaldi says whose they are") {
@@ -109,7 +109,7 @@ import Testing
     expectFailure(.usage, saying: "needs --speaker-from") {
       try SoundCorpus.open(folder.path, layout: .fileNames)
     }
-    expectFailure(.missingInput, saying: "lies in no speaker's folder: --speaker-from") {
+    expectFailure(saying: "lies in no speaker's folder: --speaker-from") {
       try SoundCorpus.open(folder.path)
     }
   }

@@ -23,4 +23,50 @@ import Testing
     #expect(corpus.recordings[0].location == .file(folder("a-1/x.ogg")))
     #expect(corpus.refused.isEmpty)
   }
+
+  @Test(
+    "what is no file, not UTF-8 or another kind of sound is refused unopened, and other files are passed over"
+  )
+  func refusals() throws {
+    try folder.touch([
+      "a/x.wav", "a/x.m4a", "a/y.sph", "a/notes.txt", "a/.hidden.wav", ".git/x.wav", "a/no suffix",
+      "loose.wav",
+    ])
+    mkfifo(folder("a/pipe.wav"), 0o600)
+    symlink("/dev/zero", folder("a/zero.wav"))
+    symlink("gone", folder("a/gone.flac"))
+    let name: [UInt8] = Array(folder("a/").utf8) + [0xFF] + ".wav".utf8 + [0]
+    close(
+      name.withUnsafeBytes {
+        open($0.baseAddress!.assumingMemoryBound(to: CChar.self), O_CREAT | O_WRONLY, 0o600)
+      })
+    let corpus = try SoundCorpus.open(folder.path)
+    #expect(corpus.lines == ["a/x.wav a"])
+    let expected = [
+      ("a/gone.flac", "cannot be reached"), ("a/pipe.wav", "is no file, but a pipe"),
+      ("a/x.m4a", "scripts/convert-m4a"),
+      ("a/y.sph", "make WAV or FLAC of it"), ("a/zero.wav", "is no file, but a pipe"),
+      ("a/\u{FFFD}.wav", "rename it"),
+      ("loose.wav", "lies in no speaker's folder"),
+    ]
+    for (file, words) in expected {
+      #expect(says(corpus.refusals, file, words), "\(file): \(corpus.refusals)")
+    }
+    #expect(corpus.refused.count == expected.count)
+  }
+
+  @Test("links are followed once, a circle of them ends, and a tree that is too deep is left at its end")
+  func links() throws {
+    try folder.touch([
+      "a/x.wav", "elsewhere/in/y.wav", "deep/" + String(repeating: "d/", count: 40) + "z.wav",
+    ])
+    symlink("../elsewhere/in", folder("a/more"))
+    symlink("..", folder("a/up"))
+    let corpus = try SoundCorpus.open(folder.path)
+    #expect(corpus.lines == ["a/x.wav a", "elsewhere/in/y.wav elsewhere"])
+    #expect(says(corpus.refusals, "a/more", "a folder that is read already"))
+    #expect(says(corpus.refusals, "a/up", "a folder that is read already"))
+    #expect(corpus.refused.contains { $0.reason.contains("lies more than 32 folders deep") })
+    #expect(try SoundCorpus.open(folder("a")).lines == ["more/y.wav more"])
+  }
 }
