@@ -1,6 +1,7 @@
 import Audio
 import Diagnostics
 import Glibc
+import TensorFiles
 
 /// A data directory, opened: the homework's own (`metadata.json`, `mapping.json`, `testdata.json`, one `.pt`
 /// file an utterance) or a packed one (`manifest.json`, `.mels` files), read the same way.
@@ -76,6 +77,9 @@ public final class Corpus: Sendable {
     testFrames = .packed(
       PackedFrames(tests ?? [], index.testRows ?? PackedRows(files: [], places: []), bands: bands))
   }
+
+  /// From one frame to the next: what the recipe says, 10 ms without one.
+  public var secondsPerFrame: Double { (recipe?.json["hop_ms"]?.double ?? 10) / 1_000 }
 
   /// 64 bits by which a run knows its training data again, be it packed or not: the speakers, and the length and
   /// speaker of each utterance, in order.

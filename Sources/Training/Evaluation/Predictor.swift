@@ -5,34 +5,44 @@ import SpeakerNet
 import SpeechData
 import TensorCore
 
-/// The logits of whole test utterances, shared out over the ranks.
+/// The logits of whole utterances, shared out over the ranks.
 ///
 /// Each utterance goes through the network alone, at its full length: its bits then depend on nothing else, and a
 /// few hundred frames are enough to keep the products busy.
 package struct Predictor<C: Communicator> {
+  /// Which utterances.
+  package enum Part: Sendable {
+    /// Those that are there to be predicted.
+    case tests
+    /// Those that are there to be trained and validated on.
+    case all
+  }
+
   let communicator: C
   let model: SpeakerModel
   let state: ModelState
   let corpus: Corpus
+  let part: Part
   /// What is taken off what the network sees.
   let normalization: FeatureSettings.MeanNormalization
   let team: EvaluationTeam
 
   package init(
-    communicator: C, model: SpeakerModel, state: ModelState, corpus: Corpus,
+    communicator: C, model: SpeakerModel, state: ModelState, corpus: Corpus, part: Part = .tests,
     normalization: FeatureSettings.MeanNormalization = .none, team: EvaluationTeam
   ) {
     self.communicator = communicator
     self.model = model
     self.state = state
     self.corpus = corpus
+    self.part = part
     self.normalization = normalization
     self.team = team
   }
 
-  /// The logits of every test utterance, [utterances, speakers], on rank 0; `nil` elsewhere. Collective.
+  /// The logits of every utterance, [utterances, speakers], on rank 0; `nil` elsewhere. Collective.
   package func callAsFunction(threads: Int, console: Console) throws -> [Float]? {
-    guard let tests = corpus.tests else {
+    guard let tests = part == .all ? corpus.utterances : corpus.tests else {
       throw Failure(.missingInput, "\(corpus.directory): there is no testdata.json, so nothing to predict")
     }
     let ranges = (0..<communicator.size).map { rank in
@@ -43,7 +53,10 @@ package struct Predictor<C: Communicator> {
     try console.progress("Predict", unit: "uttr", total: tests.count) { bar in
       var finished = 0
       try communicator.agreeing {
-        try corpus.prepareTests(mine, threads: threads) { _, _ in }
+        switch part {
+        case .tests: try corpus.prepareTests(mine, threads: threads) { _, _ in }
+        case .all: try corpus.prepare(Array(mine), threads: threads) { _, _ in }
+        }
         try logits.withUnsafeMutableBufferPointer { logits in
           try team.forEach(
             mine.count,
@@ -72,7 +85,10 @@ package struct Predictor<C: Communicator> {
       samples: 1, frames: frames, globalSamples: 1, mode: .evaluation, state: state, gradients: nil,
       workspace: workspace)
     let mels = pass.matrix(frames, model.bands)
-    try corpus.copyTestFrames(of: utterance, from: 0, count: frames, into: mels.base)
+    switch part {
+    case .tests: try corpus.copyTestFrames(of: utterance, from: 0, count: frames, into: mels.base)
+    case .all: try corpus.copyFrames(of: utterance, from: 0, count: frames, into: mels.base)
+    }
     normalization.apply(to: mels.base, frames: frames, bands: model.bands)
     logits.update(from: model.logits(mels, &pass).base, count: model.speakers)
   }

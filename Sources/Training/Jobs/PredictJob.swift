@@ -1,86 +1,172 @@
+import Audio
 import Collectives
 import Diagnostics
 import SpeechData
 import TensorCore
 import TensorFiles
 
-/// The options of `predict`, and the work: the homework's submission.
+/// The options of `predict`, and the work: whose voice it is, in sound files or in a corpus.
 public struct PredictJob: Job {
+  /// What is predicted.
+  public enum Input: Equatable, Sendable {
+    /// The test utterances of the homework's folder or a packed one; of packed sound without such, and of any layout of
+    /// sound without a part to test on, everything.
+    case data(CorpusSource)
+    /// Sound files.
+    case files([String])
+  }
+
   /// The weights, and the network they belong to.
   public var source: WeightsSource
   /// `key=value`, beating the configuration file.
   public var overrides: [String] = []
-  /// A directory with a `testdata.json`, or a packed one.
-  public var data: String
-  /// Where the homework's submission goes; `-` for standard output.
+  /// What is predicted.
+  public var input: Input
+  /// Where the answers go; `-` for standard output.
   public var output: String
-  /// Where the logits go, a safetensors file with `logits` F32 [utterances, speakers]; `-` for standard output,
+  /// Whether they are one JSON object; else rows of `Id,Category` for data, a table for files.
+  public var json = false
+  /// How many speakers the table and the JSON object tell of each recording.
+  public var top = 5
+  /// Where the logits go, a safetensors file with `logits` F32 [recordings, speakers]; `-` for standard output,
   /// `nil` for nowhere.
   public var logits: String?
   /// Threads of each process; `nil` for its share of the machine's cores.
   public var threads: Int?
 
-  /// Predicts the speakers of the test utterances of `data`.
-  public init(source: WeightsSource, data: String, output: String) {
+  /// Predicts the speakers of `input`.
+  public init(source: WeightsSource, input: Input, output: String) {
     self.source = source
-    self.data = data
+    self.input = input
     self.output = output
   }
 
-  /// Writes the homework's submission, and the logits if they are wanted.
+  /// Writes the answers, and the logits if they are wanted.
   public func run<C: Communicator>(_ communicator: C, console: Console) throws {
     _ = try communicator.onRankZero { try checkOutputs() }
     let trained = try TrainedModel(source, overrides: overrides, communicator, note: console.info)
     let threads = try ThreadCount.resolve(threads, communicator)
     KernelSet.start()
+    let team = EvaluationTeam(threads: threads)
+    switch input {
+    case .files(let paths):
+      try predict(
+        paths.map { SoundSource(path: $0) }, named: paths, refused: [], trained, team, communicator, console)
+    case .data(let data):
+      let layout = try communicator.agreeing { try data.recognised() }
+      guard ![.homework, .packed].contains(layout) else {
+        return try predict(data.path, trained, team, threads, communicator, console)
+      }
+      let corpus = try communicator.agreeing { try data.open() }
+      try communicator.checkSameData(corpus.fingerprint, data.path)
+      let tests = corpus.recordings.filter { $0.part == .test }
+      let recordings = tests.isEmpty ? corpus.recordings : tests
+      try predict(
+        recordings.map(\.source), named: recordings.map(\.key),
+        refused: corpus.refused.map { Failure(.badData, "\(data.path): \($0.what.quoted) \($0.reason)") },
+        trained, team, communicator, console)
+    }
+  }
+
+  // MARK: Features
+
+  private func predict<C: Communicator>(
+    _ directory: String, _ trained: TrainedModel, _ team: EvaluationTeam, _ threads: Int, _ communicator: C,
+    _ console: Console
+  ) throws {
     let corpus = try communicator.agreeing {
-      let corpus = try Corpus.open(data)
-      try trained.check(corpus, warn: console.warning)
+      let corpus = try Corpus.open(directory)
+      try trained.checkFeatures(of: corpus, warn: console.warning)
+      // Recordings of anybody may be asked about where the weights know by themselves whom they tell apart.
+      if trained.origin.speakers == nil || corpus.recipe == nil { try trained.checkSpeakers(of: corpus) }
       return corpus
     }
-    try communicator.checkSameData(corpus.testFingerprint, data)
+    let part = corpus.tests == nil && corpus.recipe != nil ? Predictor<C>.Part.all : .tests
+    try communicator.checkSameData(part == .all ? corpus.fingerprint : corpus.testFingerprint, directory)
     let predictor = Predictor(
-      communicator: communicator, model: trained.model, state: trained.state, corpus: corpus,
-      normalization: trained.configuration.features.meanNormalization, team: EvaluationTeam(threads: threads))
+      communicator: communicator, model: trained.model, state: trained.state, corpus: corpus, part: part,
+      normalization: trained.configuration.features.meanNormalization, team: team)
     let all = try predictor(threads: threads, console: console)
     try communicator.agreeing {
-      guard let all, let tests = corpus.tests else { return }
+      guard let all else { return }
+      let utterances = part == .all ? corpus.utterances : corpus.tests ?? []
       let speakers = trained.model.speakers
-      try OutputFiles.write(Self.submission(all, tests, corpus.speakers), to: output, console)
-      if let logits {
-        let tensor = Tensor(float32: all, shape: [tests.count, speakers])
-        try OutputFiles.write(Safetensors.serialize(NamedTensors([("logits", tensor)])), to: logits, console)
+      let top = json ? self.top : 1
+      var answers = SpeakerAnswers(names: trained.origin.speakers ?? corpus.speakers)
+      let pace = corpus.secondsPerFrame
+      for (index, utterance) in utterances.enumerated() {
+        let row = Array(all[index * speakers..<(index + 1) * speakers])
+        let likeliest = row.withUnsafeBufferPointer {
+          Likelihood.likeliest(top, of: $0, probabilities: json)
+        }
+        answers.add(utterance.path, seconds: Double(utterance.frames) * pace, likeliest)
+      }
+      try write(answers, logits: all, speakers: speakers, trained, console)
+    }
+  }
+
+  // MARK: Sound
+
+  private func predict<C: Communicator>(
+    _ sources: [SoundSource], named names: [String], refused: [Failure], _ trained: TrainedModel,
+    _ team: EvaluationTeam, _ communicator: C, _ console: Console
+  ) throws {
+    let extractor = try communicator.agreeing { try trained.extractor(overrides, warn: console.warning) }
+    let predictor = SoundPredictor(
+      communicator: communicator, model: trained.model, state: trained.state, extractor: extractor,
+      normalization: trained.configuration.features.meanNormalization, team: team)
+    let (results, all) = try predictor(sources, top: top, keepsLogits: logits != nil, console: console)
+    var failures = refused
+    var answers = SpeakerAnswers(names: trained.speakerNames(warn: console.warning))
+    for (name, result) in zip(names, results) {
+      switch result {
+      case .success(let answer): answers.add(name, seconds: answer.seconds, answer.likeliest)
+      case .failure(let failure): failures.append(failure)
       }
     }
-    let place = OutputFiles.isStandardOutput(output) ? "standard output" : output
-    console.info("\(corpus.tests?.count ?? 0) predictions with \(trained.file) are in \(place)")
-  }
-
-  /// `Id,Category` and a row an utterance, in `testdata.json`'s order, lines ended as Python's csv ends them.
-  private static func submission(_ logits: [Float], _ tests: [Utterance], _ speakers: [String]) -> [UInt8] {
-    var text = "Id,Category\r\n"
-    for (index, test) in tests.enumerated() {
-      let row = logits[index * speakers.count..<(index + 1) * speakers.count]
-      var best = row.startIndex
-      for place in row.indices where row[place] > row[best] { best = place }
-      text += "\(csvField(test.path)),\(csvField(speakers[best - row.startIndex]))\r\n"
+    _ = try communicator.onRankZero {
+      try write(answers, logits: all, speakers: trained.model.speakers, trained, console)
     }
-    return Array(text.utf8)
+    guard let last = failures.last else { return }
+    for failure in failures.dropLast() { console.error(failure) }
+    let kinds = Set(failures.map(\.kind))
+    throw kinds.count == 1 ? last : Failure(.badData, last.message)
   }
 
-  /// Quoted where Python's csv quotes: RFC 4180.
-  private static func csvField(_ text: String) -> String {
-    guard text.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return text }
-    return "\"" + text.replacing("\"", with: "\"\"") + "\""
+  // MARK: Output
+
+  private func write(
+    _ answers: SpeakerAnswers, logits all: [Float]?, speakers: Int, _ trained: TrainedModel,
+    _ console: Console
+  ) throws {
+    let text: String
+    switch input {
+    case _ where json: text = answers.json + "\n"
+    case .data: text = answers.submission
+    case .files: text = answers.table
+    }
+    try OutputFiles.write(Array(text.utf8), to: output, console)
+    if let logits, let all {
+      let tensor = Tensor(float32: all, shape: [answers.count, speakers])
+      try OutputFiles.write(Safetensors.serialize(NamedTensors([("logits", tensor)])), to: logits, console)
+    }
+    let place = OutputFiles.isStandardOutput(output) ? "standard output" : output
+    console.info("\(answers.count) predictions with \(trained.file) are in \(place)")
   }
 
   private func checkOutputs() throws {
+    guard top > 0 else { throw Failure(.usage, "--top: expected 1 or more, found \(top)") }
     var run: String?
     var files: [OutputFiles.Named?] = []
     switch source {
     case .run(let path, _): run = path
     case .file(let weights, let configurations):
       files = [("--weights", weights)] + configurations.map { ("--config", $0) }
+    }
+    var data: String?
+    switch input {
+    case .data(let source): data = source.path
+    case .files(let paths): files += paths.map { ("predict", $0) }
     }
     try OutputFiles([("--output", output), logits.map { ("--logits", $0) }])
       .check(reading: files, data: data, run: run)

@@ -64,29 +64,67 @@ struct Evaluate: JobCommand {
 /// `speakerid-dist predict`.
 struct Predict: JobCommand {
   static let configuration = CommandConfiguration(
-    abstract: "The homework's submission: a speaker for every utterance of testdata.json.",
-    discussion:
-      "Writes Id,Category rows in the order of testdata.json, with CRLF line ends, from whole utterances.")
+    abstract: "Whose voice it is: in sound files, or in every utterance of a corpus.",
+    discussion: """
+      Of sound files it tells the likeliest speakers of each, with their probabilities. Of --data it writes Id,Category \
+      rows with CRLF line ends: for the homework's folder and packed ones the submission, in the order of testdata.json; \
+      for sound in any layout every recording, or those that the layout calls a test.
+
+      Sound becomes features as it did for the training. A recording of up to 3,000 frames (30 s) goes through the \
+      network whole; of a longer one windows of 3,000 do, and its probabilities are the mean of theirs, weighted by \
+      their frames. What cannot be read is told in a line each, and the status is then 65; the others are answered.
+      """)
 
   @OptionGroup var weights: WeightsOptions
   @OptionGroup var configuration: ConfigurationOptions
-  @OptionGroup var data: DataOptions
 
-  @Option(help: ArgumentHelp("Where the submission goes; - for standard output.", valueName: "file.csv"))
-  var output: String
+  @Argument(help: ArgumentHelp("Sound files: WAV, FLAC, Ogg (Vorbis, Opus), MP3.", valueName: "sound"))
+  var sounds: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Also writes the logits there, F32 [utterances, speakers], in the same order.",
+      "In place of sound files: the homework's directory, a packed one, or sound in any layout.",
+      valueName: "path"))
+  var data: String?
+
+  @OptionGroup var layout: SoundOptions
+
+  @Option(
+    help: ArgumentHelp("Where the answers go. Default, and -: standard output.", valueName: "file"))
+  var output = "-"
+
+  @Option(help: "How many speakers are told of each recording, but for Id,Category.")
+  var top = 5
+
+  @Flag(
+    help:
+      "Writes one JSON object: {\"files\": [{\"path\", \"seconds\", \"speakers\": [{\"name\", \"probability\"}]}]}."
+  )
+  var json = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Also writes the logits there, F32 [recordings, speakers], in the same order.",
       valueName: "file.safetensors"))
   var logits: String?
 
   @OptionGroup var threads: ThreadOptions
 
   func invocation() throws -> Invocation {
+    let input: PredictJob.Input
+    switch (data, sounds.isEmpty) {
+    case (let data?, true): input = .data(layout.source(data))
+    case (nil, false): input = .files(sounds)
+    case (nil, true): throw Failure(.usage, "predict: expected sound files, or --data with a corpus")
+    case (let data?, false):
+      throw Failure(
+        .usage, "predict: expected sound files or --data, found both (\(sounds[0].quoted), --data \(data))")
+    }
     let source = try weights.source(configurationFiles: configuration.files)
-    var job = PredictJob(source: source, data: data.directory, output: output)
+    var job = PredictJob(source: source, input: input, output: output)
     job.overrides = configuration.overrides
+    job.top = top
+    job.json = json
     job.logits = logits
     job.threads = threads.count
     return .job(job, json: [output, logits].contains("-"))
