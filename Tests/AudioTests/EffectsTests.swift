@@ -74,20 +74,20 @@ struct EffectsTests {
 
   @Test("notches are SpeechBrain's")
   func notches() throws {
-    let filter = NotchFilter(places: [0.1, 0.437, 0.93], width: 0.05)
+    let filter = NotchFilter([(0.1, 0.05), (0.437, 0.05), (0.93, 0.05)])
     #expect(maximumDifference(filter.taps, try fixture.floats("notchTaps")) <= 1e-6)
     var samples = try fixture.floats("signal")
     filter(&samples, Convolver())
     #expect(maximumDifference(samples, try fixture.floats("notched")) <= 2e-6)
     var same = try fixture.floats("signal")
-    NotchFilter(places: [], width: 0.05)(&same, Convolver())
+    NotchFilter([])(&same, Convolver())
     #expect(maximumDifference(same, try fixture.floats("signal")) <= 1e-6)
   }
 
   @Test("noise is WeSpeaker's")
   func noise() throws {
     var samples = try fixture.floats("signal")
-    samples.add(try fixture.floats("noise"), power: samples.meanSquare, decibels: 7)
+    samples.add(try fixture.floats("noise"), power: samples.meanPower, decibels: 7)
     #expect(maximumDifference(samples, try fixture.floats("mixed")) <= 1e-6)
   }
 
@@ -95,10 +95,10 @@ struct EffectsTests {
   func silence() throws {
     var samples = [Float](repeating: 0, count: 1_000)
     samples.add(noise(1_000).map { Float($0) }, power: 0, decibels: -10)
-    #expect(samples.meanSquare > 0 && samples.meanSquare < 1e-8)
+    #expect(samples.meanPower > 0 && samples.meanPower < 1e-8)
     samples = noise(1_000).map { Float($0) }
     let before = samples
-    samples.add([Float](repeating: 0, count: 1_000), power: samples.meanSquare, decibels: 0)
+    samples.add([Float](repeating: 0, count: 1_000), power: samples.meanPower, decibels: 0)
     #expect(samples == before)
     samples.silence(990..<1_010)
     #expect(Array(samples[..<990]) == Array(before[..<990]) && samples[990...].allSatisfy { $0 == 0 })

@@ -10,15 +10,15 @@ extension [Float] {
   ///   - other: as many samples.
   ///   - power: this sound's mean square, before anything was added.
   ///   - decibels: how far the other sound is below this one.
-  public mutating func add(_ other: [Float], power: Double, decibels: Double) {
+  package mutating func add(_ other: [Float], power: Double, decibels: Double) {
     precondition(other.count == count, "\(other.count) samples cannot be added to \(count)")
     guard !isEmpty else { return }
-    let gain = ((power + 1e-10) / ((other.meanSquare + 1e-10) * pow(10, decibels / 10))).squareRoot()
+    let gain = ((power + 1e-10) / ((other.meanPower + 1e-10) * pow(10, decibels / 10))).squareRoot()
     withUnsafeMutableBufferPointer { audio_add_scaled($0.count, Float(gain), other, $0.baseAddress!) }
   }
 
   /// The mean of the squares; 0 of nothing.
-  public var meanSquare: Double { isEmpty ? 0 : squareSum / Double(count) }
+  package var meanPower: Double { isEmpty ? 0 : squareSum / Double(count) }
 
   var squareSum: Double {
     withUnsafeBufferPointer { isEmpty ? 0 : audio_square_sum($0.count, $0.baseAddress!) }
@@ -32,7 +32,7 @@ extension [Float] {
   }
 
   /// Silences a stretch, of which what is beyond the end is none.
-  public mutating func silence(_ stretch: Range<Int>) {
+  package mutating func silence(_ stretch: Range<Int>) {
     for n in stretch.clamped(to: indices) { self[n] = 0 }
   }
 }
@@ -46,13 +46,11 @@ public struct NotchFilter: Sendable {
   private static let length = 101
   private static let centre = length / 2
 
-  /// - Parameters:
-  ///   - places: of the notches, 0 to 1 of half the sampling rate.
-  ///   - width: of each, of half the sampling rate.
-  public init(places: [Double], width: Double) {
+  /// - Parameter notches: where each is, 0 to 1 of half the sampling rate, and how wide, likewise.
+  public init(_ notches: [(place: Double, width: Double)]) {
     var filter = [Double](repeating: 0, count: Self.length)
     filter[Self.centre] = 1
-    for place in places {
+    for (place, width) in notches {
       let notch = Self.notch(max(place, 1e-14), width)
       filter = (0..<Self.length).map { n in
         let first = Swift.max(0, n - Self.centre), last = Swift.min(Self.length - 1, n + Self.centre)

@@ -10,11 +10,11 @@ public struct AugmentationDraws: Sendable {
     case noise, music, babble, reverb, dropFrequency, dropChunk
   }
 
-  private let settings: AugmentationSettings
-  private let stream: RandomStream
+  let settings: AugmentationSettings
+  let stream: RandomStream
 
   /// The places of decisions. Part of what a run's bits are.
-  private enum Place {
+  enum Place {
     static let speed = 0, event = 1, gain = 2, warpCentre = 3, warpShift = 4, spec = 5
     static let partner = 6, mixup = 7, voices = 8
     /// From here on two for each mask over bands, and over frames.

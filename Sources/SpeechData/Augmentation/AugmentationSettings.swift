@@ -1,3 +1,5 @@
+import Audio
+
 /// What is done to the data on the way into a training step. By default nothing.
 ///
 /// Everything drawn is a function of (seed, step, shard, sample). Of ``noise``, ``music``, ``babble``, ``reverb``,
@@ -72,6 +74,8 @@ public struct AugmentationSettings: Equatable, Sendable {
     public var rooms: String?
     /// Of its happening to a sample.
     public var probability = 0.0
+    /// Whose: what becomes of the sound's way to the microphone and of its loudness.
+    public var alignment = Reverberator.Alignment.none
 
     /// No rooms.
     public init() {}

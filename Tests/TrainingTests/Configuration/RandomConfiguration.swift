@@ -95,6 +95,7 @@ extension Configuration {
     augment.babbleVoices = 1...Int.random(in: 1...16, using: &random)
     augment.reverb.rooms = "RIRS_NOISES"
     augment.reverb.probability = Double.random(in: 0...0.2, using: &random)
+    augment.reverb.alignment = [.none, .peak, .rotation].randomElement(using: &random)!
     augment.dropFrequency.probability = Double.random(in: 0...0.1, using: &random)
     augment.dropChunk.probability = Double.random(in: 0...0.1, using: &random)
     augment.dropChunk.count = 2...Int.random(in: 2...16, using: &random)

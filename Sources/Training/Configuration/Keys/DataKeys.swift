@@ -87,6 +87,10 @@ extension ConfigurationKey {
   private static let reverb: [ConfigurationKey] = [
     folder("augment.reverb.rooms", \.augment.reverb.rooms, none, "impulse responses, as RIRS_NOISES comes"),
     chance("augment.reverb.probability", \.augment.reverb.probability, "reverberation, which needs sound"),
+    choice(
+      "augment.reverb.alignment", \.augment.reverb.alignment,
+      "whether the way to the microphone stays (WeSpeaker), or the direct sound stays where it was (Kaldi, SpeechBrain)"
+    ),
   ]
 
   private static let speed: [ConfigurationKey] = [
