@@ -8,11 +8,11 @@ import Glibc
 struct KaldiDirectory {
   private let directory: String
   private var gathering: Gathering
-  /// Whose an utterance is, and where that is said.
-  private var speakers: [String: (speaker: String, place: String, line: Int)] = [:]
+  /// Whose an utterance is, in which line that is said, and whether the utterance is there.
+  private var speakers: [String: (speaker: String, line: Int, isUsed: Bool)] = [:]
+  /// `utt2spk` or `spk2utt`.
+  private var speakerList = "utt2spk"
   private var recordings: [String: Recording.Location] = [:]
-  /// The utterances that are there.
-  private var used: Set<String> = []
   /// The recordings and utterances that are left out, which was said.
   private var refused: Set<String> = []
 
@@ -42,6 +42,7 @@ struct KaldiDirectory {
       throw Failure(
         .missingInput, "\(directory) holds wav.scp but neither utt2spk nor spk2utt, which say whose is what")
     }
+    speakerList = name
     var list = try ListReader("\(directory)/\(name)")
     while let line = try list.next(&gathering) {
       let fields = line.fields
@@ -60,7 +61,7 @@ struct KaldiDirectory {
   private mutating func set(
     _ speaker: String, of utterance: String, _ line: ListReader.Line, _ path: String
   ) throws(Failure) {
-    guard let other = speakers.updateValue((speaker, line.place, line.number), forKey: utterance) else {
+    guard let other = speakers.updateValue((speaker, line.number, false), forKey: utterance) else {
       return
     }
     guard other.speaker == speaker else {
@@ -157,20 +158,25 @@ struct KaldiDirectory {
     _ utterance: String, _ location: Recording.Location, _ line: ListReader.Line,
     _ segments: [Recording.Segment] = [], _ channel: Int? = nil
   ) {
-    guard let speaker = speakers[utterance]?.speaker else {
+    guard let position = speakers.index(forKey: utterance) else {
       gathering.refuse(line.place, "names \(utterance.quoted), whose speaker is not listed")
       return
     }
-    used.insert(utterance)
+    speakers.values[position].isUsed = true
+    let speaker = speakers.values[position].speaker
     gathering.add(
-      Recording(key: utterance, speaker: speaker, location: location, segments: segments, channel: channel),
+      // The name that is in memory already.
+      Recording(
+        key: speakers.keys[position], speaker: speaker, location: location, segments: segments,
+        channel: channel),
       from: line.place)
   }
 
   private mutating func refuseUnusedSpeakers(listedIn name: String) {
-    let unused = speakers.filter { !used.contains($0.key) && !refused.contains($0.key) }
+    let unused = speakers.filter { !$0.value.isUsed && !refused.contains($0.key) }
     for (utterance, entry) in unused.sorted(by: { ($0.value.line, $0.key) < ($1.value.line, $1.key) }) {
-      gathering.refuse(entry.place, "names \(utterance.quoted), which is not in \(name)")
+      gathering.refuse(
+        Place(list: speakerList, line: entry.line), "names \(utterance.quoted), which is not in \(name)")
     }
   }
 }

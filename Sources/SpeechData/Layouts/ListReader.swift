@@ -1,6 +1,17 @@
 import Diagnostics
 import TensorFiles
 
+/// A line of a list.
+struct Place: CustomStringConvertible {
+  /// The list, by the last part of its path.
+  let list: String
+  /// Counted from 1.
+  let line: Int
+
+  /// `wav.scp:12`.
+  var description: String { "\(list):\(line)" }
+}
+
 /// The lines of a text list, one after another, in little memory however long the list is.
 ///
 /// A line ends with LF or CRLF. Blank lines are passed over, and a byte order mark at the beginning is. Blanks around a
@@ -8,10 +19,11 @@ import TensorFiles
 struct ListReader {
   /// One line that is not blank.
   struct Line {
-    /// `wav.scp:12`, the number counted from 1.
-    let place: String
-    let number: Int
+    let place: Place
     let text: String
+
+    /// Counted from 1.
+    var number: Int { place.line }
 
     /// What stands between blanks and tabs.
     var fields: [Substring] { text.utf8.split(whereSeparator: isBlank).map { Substring($0) } }
@@ -67,7 +79,7 @@ struct ListReader {
       if number == 1, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
       while let last = bytes.last, isBlank(last) || last == UInt8(ascii: "\r") { bytes.removeLast() }
       bytes = bytes.drop(while: isBlank)
-      let place = "\(name):\(number)"
+      let place = Place(list: name, line: number)
       if !isWhole {
         try refuse(place, "is longer than \(Self.longestLine) bytes", &gathering)
       } else if bytes.isEmpty {
@@ -75,7 +87,7 @@ struct ListReader {
       } else if bytes.contains(0) {
         try refuse(place, "holds a byte of zero, which no text does", &gathering)
       } else if let text = String(validating: bytes, as: UTF8.self) {
-        return Line(place: place, number: number, text: text)
+        return Line(place: place, text: text)
       } else {
         try refuse(place, "is not UTF-8: convert the list, with iconv for example", &gathering)
       }
@@ -84,7 +96,7 @@ struct ListReader {
   }
 
   private mutating func refuse(
-    _ place: String, _ reason: String, _ gathering: inout Gathering
+    _ place: Place, _ reason: String, _ gathering: inout Gathering
   ) throws(Failure) {
     gathering.refuse(place, reason)
     unreadable += 1

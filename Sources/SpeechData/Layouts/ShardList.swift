@@ -12,7 +12,8 @@ struct ShardList {
     if path.hasSuffix(".tar") {
       let name = path.split(separator: "/").last.map(String.init) ?? path
       try checkIsFile(path)
-      reading.readTar(path, named: "", from: name)
+      // A list of one line.
+      reading.readTar(path, named: "", from: Place(list: name, line: 1))
       return reading.gathering
     }
     var list = try ListReader(path)
@@ -37,7 +38,7 @@ struct ShardList {
     var isRefused = false
   }
 
-  private mutating func readTar(_ path: String, named name: String, from place: String) {
+  private mutating func readTar(_ path: String, named name: String, from place: Place) {
     let whose = name.isEmpty ? "" : "names \(name.quoted), which "
     var group: Group?
     do throws(Failure) {
@@ -86,7 +87,7 @@ struct ShardList {
     return nil
   }
 
-  private mutating func finish(_ group: Group?, _ whose: String, _ place: String) {
+  private mutating func finish(_ group: Group?, _ whose: String, _ place: Place) {
     guard let group, !group.isRefused else { return }
     switch (group.speaker, group.sound) {
     case (let speaker?, let sound?):

@@ -35,10 +35,11 @@ public struct SoundCorpus: Sendable {
           "--speaker-from tells speakers from the names of files, but --layout \(layout!.rawValue) says whose they are"
         )
       }
-      return try FolderLayouts.fileNames(path, speakerFrom).corpus(path, .fileNames)
+      var gathering = try FolderLayouts.fileNames(path, speakerFrom)
+      return try gathering.corpus(path, .fileNames)
     }
     let layout = if let layout { layout } else { try Layout.recognised(at: path) }
-    let gathering: Gathering
+    var gathering: Gathering
     switch layout {
     case .homework, .packed:
       throw Failure(
