@@ -4,20 +4,37 @@ import TensorFiles
 /// The layouts in which the folders, or the names of the files, say whose a recording is.
 enum FolderLayouts {
   /// The first folder is the speaker. A key is a path below the root.
+  ///
+  /// Where there are no other folders than those of parts (`train`, `test`, …) or of a whole (`data`, `wav`), with folders
+  /// in them, the speakers are these: nobody is called so.
   static func speakerFolders(_ root: String) throws(Failure) -> Gathering {
     let tree = try SoundTree(root)
     var gathering = Gathering(refused: tree.refused)
-    for file in tree.files {
-      guard let slash = file.utf8.firstIndex(of: UInt8(ascii: "/")) else {
+    let folders = tree.files.map { $0.split(separator: "/", maxSplits: 2).dropLast() }
+    let first = Set(folders.compactMap { $0.first?.lowercased() })
+    let isInParts =
+      !first.isEmpty && first.isSubset(of: parts.keys) && folders.allSatisfy { $0.isEmpty || $0.count == 2 }
+    for (file, folders) in zip(tree.files, folders) {
+      guard let speaker = isInParts ? folders.last : folders.first else {
         gathering.refuse(
           file,
           "lies in no speaker's folder: --speaker-from REGEX says how the name of a file tells its speaker")
         continue
       }
-      gathering.add(Recording(key: file, speaker: String(file[..<slash]), location: .file("\(root)/\(file)")))
+      gathering.add(
+        Recording(
+          key: file, speaker: String(speaker), location: .file("\(root)/\(file)"),
+          part: isInParts ? parts[folders[0].lowercased()] ?? nil : nil))
     }
     return gathering
   }
+
+  private static let parts: [String: Recording.Part?] = [
+    "train": .train, "training": .train, "dev": .validation, "val": .validation, "valid": .validation,
+    "validation": .validation, "test": .test, "testing": .test, "eval": .test, "data": nil, "audio": nil,
+    "wav": nil,
+    "wavs": nil, "flac": nil,
+  ]
 
   /// VoxCeleb 1 and 2, as unpacked, merged or converted. A key is a path from the speaker's folder on, as in its lists
   /// of trials.
@@ -48,8 +65,8 @@ enum FolderLayouts {
     return gathering
   }
 
-  /// `SUBSET/SPEAKER/CHAPTER/SPEAKER-CHAPTER-0000.flac`, from any of these folders on or one above. A key is the name of
-  /// a file without its suffix, as in the corpus's transcripts.
+  /// `SUBSET/SPEAKER/CHAPTER/SPEAKER-CHAPTER-0000.flac`, from any of these folders on or one above. A key is the name
+  /// of a file without its suffix, as in the corpus's transcripts.
   static func libriSpeech(_ root: String) throws(Failure) -> Gathering {
     let tree = try SoundTree(root)
     var gathering = Gathering(refused: tree.refused)

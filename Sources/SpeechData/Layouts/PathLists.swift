@@ -1,8 +1,8 @@
 import Diagnostics
 import TensorFiles
 
-/// Lists of paths of the field of VoxCeleb. A path is below the list's folder, or below one of the folders of VoxCeleb in
-/// it, and is the recording's key. A file that was converted since, and now ends otherwise, is found as well.
+/// Lists of paths of the field of VoxCeleb. A path is below the list's folder, or below one of VoxCeleb's folders in it,
+/// and is the recording's key. A file that was converted since, and now ends otherwise, is found as well.
 enum PathLists {
   /// `SPEAKER PATH`, as clovaai's voxceleb_trainer reads it.
   static func trainList(_ path: String) throws(Failure) -> Gathering {

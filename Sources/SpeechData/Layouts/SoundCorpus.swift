@@ -23,8 +23,8 @@ public struct SoundCorpus: Sendable {
   ///   - layout: what it holds; nil to recognise it.
   ///   - speakerFrom: a regular expression whose first group is the speaker in the name of a file, which makes the
   ///     layout `fileNames`.
-  /// - Throws: `.usage` where two layouts fit, or flags contradict; `.missingInput` where there is none, saying what was
-  ///   looked for; `.badData`, with file and line, for a list that cannot be believed, and where all is left out.
+  /// - Throws: `.usage` where two layouts fit, or flags contradict; `.missingInput` where there is none, saying what
+  ///   was looked for; `.badData`, with file and line, for a list that cannot be believed, and where all is left out.
   public static func open(
     _ path: String, layout: Layout? = nil, speakerFrom: String? = nil
   ) throws(Failure) -> SoundCorpus {
@@ -73,8 +73,8 @@ public struct SoundCorpus: Sendable {
   /// The position of a recording's speaker in `speakers`; -1 for one who is in the part `test` alone.
   public func label(of recording: Recording) -> Int { labels[recording.speaker] ?? Utterance.unlabelled }
 
-  /// 64 bits by which the corpus is known again: the recordings' keys, speakers, segments, channels and parts, in order.
-  /// Not what is in the files, and not where the folder lies.
+  /// 64 bits by which the corpus is known again: the recordings' keys, speakers, segments, channels and parts, in
+  /// order. Not what is in the files, and not where the folder lies.
   public var fingerprint: UInt64 {
     var fingerprint = Fingerprint()
     for recording in recordings {

@@ -2,8 +2,8 @@ import Diagnostics
 import Glibc
 import TensorFiles
 
-/// SpeechBrain's CSV with the columns `ID`, `wav` and `spk_id`, and `start` and `stop` in samples where a recording is a
-/// part of a file. `duration`, that of the whole file, is not believed.
+/// SpeechBrain's CSV with the columns `ID`, `wav` and `spk_id`, and `start` and `stop` in samples where a recording is
+/// a part of a file. `duration`, that of the whole file, is not believed.
 enum SpeechBrainTable {
   private static let files: [(name: String, part: Recording.Part)] = [
     ("train.csv", .train), ("dev.csv", .validation), ("valid.csv", .validation), ("test.csv", .test),

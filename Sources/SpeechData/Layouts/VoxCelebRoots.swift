@@ -47,7 +47,7 @@ struct VoxCelebRoots {
     return names.contains(name) || name.hasPrefix("vox")
   }
 
-  /// The speaker of a path below the root, and the path from the speaker's folder on; nil and all of it if there is none.
+  /// The speaker of a path below the root, and the path from the speaker's folder on; nil and all of it without one.
   func speakerAndKey(_ path: String) -> (speaker: String?, key: String) {
     let parts = path.split(separator: "/")
     guard let position = parts.dropLast().firstIndex(where: { Self.isSpeaker($0) }) else {

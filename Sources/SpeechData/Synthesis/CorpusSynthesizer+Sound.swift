@@ -4,8 +4,9 @@ import TensorFiles
 
 // VoxCeleb's layout, and MUSAN's and RIRS_NOISES' beside it: 16 kHz, 16 bits, one channel.
 
-/// A corpus as sound: `wav/id10001/VIDEO/00001.wav` to train on, `test/wav/…` of the same speakers, and `veri_test.txt`, a
-/// list of trials among those; `musan/{music,noise,speech}/…` and `RIRS_NOISES/simulated_rirs/{small,medium,large}room/…`.
+/// A corpus as sound: `wav/id10001/VIDEO/00001.wav` to train on, `test/wav/…` of the same speakers, and
+/// `veri_test.txt`, a list of trials among those; `musan/{music,noise,speech}/…` and
+/// `RIRS_NOISES/simulated_rirs/{small,medium,large}room/…`.
 extension CorpusSynthesizer {
   /// The name of a speaker in VoxCeleb: id10001, id10002, ….
   func voxCelebName(_ speaker: Int) -> String { "id\(10_001 + speaker)" }

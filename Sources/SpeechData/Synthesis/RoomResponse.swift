@@ -3,9 +3,9 @@ import Foundation
 
 /// What a microphone in a room hears of one click.
 ///
-/// The direct sound, a handful of early reflections, and noise that dies away exponentially: the model behind Polack's
-/// (Habets, "Room impulse response generator", 2006, has the physics that it stands for). The direct sound is the highest
-/// sample, so that whoever shifts a response by its peak finds it.
+/// The direct sound, a handful of early reflections, and noise that dies away exponentially (Moorer, "About this
+/// reverberation business", Computer Music Journal 3(2), 1979). The direct sound is the highest sample, so that whoever
+/// shifts a response by its peak finds it.
 package struct RoomResponse: Sendable {
   /// How large a room is, as the names of RIRS_NOISES' folders.
   package enum Size: String, CaseIterable, Sendable {

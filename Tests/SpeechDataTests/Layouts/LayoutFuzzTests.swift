@@ -68,7 +68,7 @@ import Testing
   @Test(
     "of tars, also where the checksums are right",
     arguments: ["gnu", "pax", "ustar", "hostile", "sparse-gnu"])
-  func tar(name: String) throws {
+  func shards(name: String) throws {
     let url = try #require(
       Bundle.module.url(forResource: name, withExtension: "tar", subdirectory: "Fixtures/tars"))
     let whole = [UInt8](try Data(contentsOf: url))
@@ -92,6 +92,20 @@ import Testing
       }
       try folder.write(bytes, to: "x.tar")
       try check(folder("shard.list"), .shardList)
+    }
+  }
+
+  @Test("and whole ones, read as what they are not")
+  func confused() throws {
+    try folder.touch(["a.wav", "id00012/a/1.wav", "id00012/a/2.flac"])
+    for (_, name, text) in Self.lists { try folder.write(text, to: name) }
+    try folder.write(tar([("a.spk", "s"), ("a.wav", "x")]), to: "x.tar")
+    try folder.write((0..<5000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 3) }, to: "x.bin")
+    for layout in Layout.allCases where ![.homework, .packed, .fileNames].contains(layout) {
+      for name in Self.lists.map(\.name) + ["x.tar", "x.bin", "", "a.wav", "id00012"] {
+        try check(folder(name), layout)
+        _ = try? SoundCorpus.open(folder(name), speakerFrom: "(a|b)")
+      }
     }
   }
 }

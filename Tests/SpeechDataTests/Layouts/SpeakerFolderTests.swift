@@ -55,6 +55,24 @@ import Testing
     #expect(corpus.refused.count == expected.count)
   }
 
+  @Test("folders that are named as parts are none of speakers, unless others stand beside them")
+  func parts() throws {
+    try folder.touch([
+      "Train/anna/x.wav", "Train/bert/s/x.wav", "test/anna/y.wav", "test/carl/x.wav", "valid/bert/x.wav",
+    ])
+    let corpus = try SoundCorpus.open(folder.path)
+    #expect(
+      corpus.lines == [
+        "Train/anna/x.wav anna", "Train/bert/s/x.wav bert", "test/anna/y.wav anna", "test/carl/x.wav carl",
+        "valid/bert/x.wav bert",
+      ])
+    #expect(corpus.recordings.map(\.part) == [.train, .train, .test, .test, .validation])
+    #expect(corpus.speakers == ["anna", "bert"])
+    try folder.touch(["dora/x.wav"])
+    #expect(try SoundCorpus.open(folder.path).speakers == ["Train", "dora", "test", "valid"])
+    #expect(try SoundCorpus.open(folder("Train")).speakers == ["anna", "bert"])
+  }
+
   @Test("links are followed once, a circle of them ends, and a tree that is too deep is left at its end")
   func links() throws {
     try folder.touch([
