@@ -80,7 +80,6 @@ public struct SoundPacker: Sendable {
     where name.hasPrefix(".tmp-") || name.contains(Packer.temporaryMark) {
       unlink("\(output)/\(name)")
     }
-    try FileWriting.createFolder(spool.directory)
     return lock
   }
 
@@ -119,6 +118,7 @@ public struct SoundPacker: Sendable {
   public func extract(
     pieces: [Int], threads: Int, progress: (_ done: Int, _ seconds: Double) -> Void
   ) throws {
+    try FileWriting.createFolder(spool.directory)
     let heard = Mutex(0.0)
     let total = pieces.reduce(0) { $0 + recordings($1) }
     try parallelLoop(

@@ -134,7 +134,9 @@ struct SoundSpool: Sendable {
     } catch {
       if let writeFailure { throw writeFailure }
       guard [.badData, .missingInput, .inputOutput].contains(error.kind) else { throw error }
-      return .refused(error.message)
+      let path = "\(recording.location.path): "
+      return .refused(
+        error.message.hasPrefix(path) ? String(error.message.dropFirst(path.count)) : error.message)
     }
   }
 

@@ -10,7 +10,7 @@ public struct EvaluateJob: Job {
   public var source: WeightsSource
   /// `key=value`, beating the configuration file.
   public var overrides: [String] = []
-  /// The homework's directory or a packed one.
+  /// A folder of features or of sound.
   public var data: String
   /// Whether whole utterances are judged instead of segments.
   public var whole = false
@@ -31,9 +31,12 @@ public struct EvaluateJob: Job {
     let threads = try ThreadCount.resolve(threads, communicator)
     KernelSet.start()
     let train = trained.configuration.train
+    let directory =
+      try SoundCache(self.data, trained.configuration, communicator)?.provide(communicator, console: console)
+      ?? self.data
     let data = try communicator.agreeing {
       let opened = try TrainingData(
-        directory: self.data, seed: train.seed, shards: train.shards,
+        directory: directory, seed: train.seed, shards: train.shards,
         normalization: trained.configuration.features.meanNormalization)
       try trained.check(opened.corpus, warn: console.warning)
       return opened

@@ -58,7 +58,13 @@ public struct TrainJob: Job {
       console.info("This was a dry run: the built-in corpus is not there yet, and nothing was written")
       return
     }
-    let directory = try start.data ?? BuiltInCorpus.provide(communicator, console: console)
+    let named = try start.data ?? BuiltInCorpus.provide(communicator, console: console)
+    let cache = try SoundCache(named, configuration, communicator)
+    if dryRun, let cache, try !cache.isThere(communicator) {
+      console.info("This was a dry run: the features of \(named) are not packed yet, and nothing was written")
+      return
+    }
+    let directory = try cache?.provide(communicator, console: console) ?? named
     let train = configuration.train
     let data = try communicator.agreeing {
       let data = try TrainingData(
@@ -97,7 +103,7 @@ public struct TrainJob: Job {
     let report = RunReport(console, train, files, isResumed: start.resumes, ranks: communicator.size)
     try report.tellingTheEnd {
       let source = RunStart.DataSource(
-        path: data.corpus.directory, fingerprint: data.corpus.fingerprint, isBuiltIn: start.data == nil,
+        path: named, fingerprint: data.corpus.fingerprint, isBuiltIn: start.data == nil,
         recipe: origin.recipe)
       let ranks = try kernels.ranks(communicator, threads: threads)
       _ = try communicator.onRankZero {

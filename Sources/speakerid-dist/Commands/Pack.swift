@@ -4,17 +4,20 @@ import Training
 /// `speakerid-dist pack`.
 struct Pack: JobCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Packs the homework's directory into a few memory-mapped files.",
+    abstract: "Packs features or sound into a few memory-mapped files.",
     discussion: """
-      Training reads a packed directory faster and changes no bit of its result. A pack that was interrupted goes \
-      on where it was when it is started again.
+      Training reads a packed directory faster and changes no bit of its result. Of sound, features are made as audio and \
+      features of the configuration say ('train --help-config' explains the keys); recordings that cannot be used are \
+      listed in refused.tsv. A pack that was interrupted goes on where it was when it is started again.
       """)
 
   @Option(
     help: ArgumentHelp(
-      "The homework's directory: metadata.json, uttr-*.pt, and mapping.json and testdata.json if they are there.",
-      valueName: "dir"))
+      "The homework's directory, or sound: a folder per speaker, VoxCeleb, LibriSpeech, a directory of Kaldi's, or a "
+        + "list of files.", valueName: "dir"))
   var data: String
+
+  @OptionGroup var sound: SoundOptions
 
   @Option(
     help: ArgumentHelp(
@@ -28,10 +31,17 @@ struct Pack: JobCommand {
       valueName: "n"))
   var shards = 8
 
+  @Flag(help: "Makes a recording that cannot be used an error, instead of leaving it out.")
+  var strict = false
+
+  @OptionGroup var configuration: ConfigurationOptions
   @OptionGroup var threads: ThreadOptions
 
   func invocation() throws -> Invocation {
-    var job = PackJob(data: data, output: output)
+    var job = PackJob(source: sound.source(data), output: output)
+    job.isStrict = strict
+    job.configurationFiles = configuration.files
+    job.overrides = configuration.overrides
     job.shards = shards
     job.threads = threads.count
     return .job(job, json: false)
