@@ -1,3 +1,6 @@
+import Audio
+import SpeechData
+
 /// The bytes of a WAV file of 16-bit samples, one channel.
 package func waveFile(_ samples: [Float], rate: Int = 16_000) -> [UInt8] {
   func bytes(_ value: Int, _ count: Int) -> [UInt8] {
@@ -30,6 +33,26 @@ extension TemporaryFolder {
         try write(waveFile(samples, rate: rate), to: "\(name)/speaker\(speaker)/\(recording).wav")
       }
     }
+    return self(name)
+  }
+
+  /// Packs a folder of sound, as one process does.
+  ///
+  /// - Returns: the folder's path.
+  package func packSound(
+    _ data: String, to name: String, files: Int = 4, audio: AudioSettings = AudioSettings(),
+    features: FeatureSettings = FeatureSettings()
+  ) throws -> String {
+    let packer = try SoundPacker(
+      SoundCorpus.open(data), FeatureExtractor(audio, features), output: self(name))
+    let lock = try packer.claim()
+    defer { lock.release() }
+    try packer.extract(pieces: Array(0..<packer.pieces), threads: 1) { _, _ in }
+    let gathered = try packer.gathered()
+    let writer = try gathered.packer(files: files)
+    try writer.run(files: 0..<files, threads: 1) { _, _ in }
+    try writer.finish()
+    try packer.finish(gathered)
     return self(name)
   }
 }

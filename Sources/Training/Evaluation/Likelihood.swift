@@ -1,5 +1,13 @@
 import Foundation
 
+/// What a recording came to.
+package struct SoundAnswer: Equatable, Sendable {
+  /// Seconds of sound in it.
+  package var seconds: Double
+  /// The likeliest speakers, the likeliest first.
+  package var likeliest: [Likelihood]
+}
+
 /// A speaker and how likely it is that theirs is the voice.
 package struct Likelihood: Equatable, Sendable {
   /// The label.

@@ -13,14 +13,6 @@ import TensorFiles
 /// network whole; of a longer one the windows do, one after the other (``FrameWindows``), and its probabilities are the
 /// mean of theirs, weighted by their frames. Memory does not grow with the recording.
 package struct SoundPredictor<C: Communicator> {
-  /// What a recording came to.
-  package struct Answer: Equatable, Sendable {
-    /// Seconds of sound in it.
-    package var seconds: Double
-    /// The likeliest speakers, the likeliest first.
-    package var likeliest: [Likelihood]
-  }
-
   let communicator: C
   let model: SpeakerModel
   let state: ModelState
@@ -41,14 +33,14 @@ package struct SoundPredictor<C: Communicator> {
   /// - Throws: what is no matter of a single recording.
   package func callAsFunction(
     _ sources: [SoundSource], top: Int, keepsLogits: Bool, console: Console
-  ) throws -> (answers: [Result<Answer, Failure>], logits: [Float]?) {
+  ) throws -> (answers: [Result<SoundAnswer, Failure>], logits: [Float]?) {
     // One after the other to each: long and short ones are spread, and a rank needs nobody to tell it.
     let shares = (0..<communicator.size).map { rank in
       Array(stride(from: rank, to: sources.count, by: communicator.size))
     }
     let mine = shares[communicator.rank]
     let width = keepsLogits ? model.speakers : 0
-    var answers = [Result<Answer, Failure>?](repeating: nil, count: mine.count)
+    var answers = [Result<SoundAnswer, Failure>?](repeating: nil, count: mine.count)
     var logits = [Float](repeating: 0, count: mine.count * width)
     try console.progress("Predict", unit: "file", total: sources.count) { bar in
       var finished = 0
@@ -71,7 +63,7 @@ package struct SoundPredictor<C: Communicator> {
       bar.reach(sources.count)
     }
     let text = JSON.array(answers.map { Self.json($0!) }).serialized()
-    var gathered = [Result<Answer, Failure>?](repeating: nil, count: sources.count)
+    var gathered = [Result<SoundAnswer, Failure>?](repeating: nil, count: sources.count)
     for (share, text) in zip(shares, try communicator.allGather(text: text)) {
       let list = try JSON.parse(Array(text.utf8), name: "another rank").array ?? []
       for (item, json) in zip(share, list) { gathered[item] = try Self.answer(json) }
@@ -86,7 +78,7 @@ package struct SoundPredictor<C: Communicator> {
 
   /// Every rank's rows in the order of the recordings, without those that have no answer.
   private func gather(
-    _ mine: [Float], _ shares: [[Int]], _ answers: [Result<Answer, Failure>]
+    _ mine: [Float], _ shares: [[Int]], _ answers: [Result<SoundAnswer, Failure>]
   ) throws -> [Float]? {
     let width = model.speakers
     let rows = try mine.withUnsafeBufferPointer {
@@ -109,7 +101,7 @@ package struct SoundPredictor<C: Communicator> {
   /// - Throws: what is no matter of the recording.
   private func answer(
     _ source: SoundSource, top: Int, _ workspace: Workspace, logits: UnsafeMutableBufferPointer<Float>
-  ) throws -> Result<Answer, Failure> {
+  ) throws -> Result<SoundAnswer, Failure> {
     var windows = FrameWindows(length: Self.window, bands: model.bands)
     var mean = WeightedMean(count: model.speakers)
     func see(_ frames: ArraySlice<Float>) {
@@ -139,7 +131,7 @@ package struct SoundPredictor<C: Communicator> {
         }
       }
       return .success(
-        Answer(seconds: summary.seconds, likeliest: Likelihood.likeliest(top, of: probabilities)))
+        SoundAnswer(seconds: summary.seconds, likeliest: Likelihood.likeliest(top, of: probabilities)))
     } catch {
       guard [.badData, .missingInput, .inputOutput].contains(error.kind) else { throw error }
       return .failure(error)
@@ -148,7 +140,7 @@ package struct SoundPredictor<C: Communicator> {
 
   // MARK: Between ranks
 
-  private static func json(_ result: Result<Answer, Failure>) -> JSON {
+  private static func json(_ result: Result<SoundAnswer, Failure>) -> JSON {
     switch result {
     case .failure(let failure):
       ["kind": .integer(Int(failure.kind.rawValue)), "message": .string(failure.message)]
@@ -161,7 +153,7 @@ package struct SoundPredictor<C: Communicator> {
     }
   }
 
-  private static func answer(_ json: JSON) throws(Failure) -> Result<Answer, Failure> {
+  private static func answer(_ json: JSON) throws(Failure) -> Result<SoundAnswer, Failure> {
     if let message = json["message"]?.string {
       let kind = json["kind"]?.int.flatMap { Failure.Kind(rawValue: numericCast($0)) }
       return .failure(Failure(kind ?? .internalError, message))
@@ -175,7 +167,7 @@ package struct SoundPredictor<C: Communicator> {
       }
       return Likelihood(speaker: speaker, probability: probability)
     }
-    return .success(Answer(seconds: seconds, likeliest: likeliest))
+    return .success(SoundAnswer(seconds: seconds, likeliest: likeliest))
   }
 }
 

@@ -127,7 +127,7 @@ struct Predict: JobCommand {
     job.json = json
     job.logits = logits
     job.threads = threads.count
-    return .job(job, json: [output, logits].contains("-"))
+    return .job(job, json: json || [output, logits].contains("-"))
   }
 }
 
