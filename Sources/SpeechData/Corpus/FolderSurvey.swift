@@ -92,8 +92,7 @@ struct FolderSurvey {
     let top = Set(entries.lazy.map(\.path).filter { !$0.contains("/") })
     let lists = Layout.folderLists.filter { $0.layout != .speechBrain }.flatMap(\.names)
     if let list = lists.first(where: top.contains) { return "a list of sound (\(list))" }
-    let file = entries.first { !$0.isFolder && SoundSuffix($0.path) != nil }
-    return file.map { "sound (\($0.path))" }
+    return SoundTree.anySound(directory).map { "sound (\($0))" }
   }
 
   private func holdsData(_ folder: String) -> Bool {

@@ -38,7 +38,7 @@ extension Layout {
           + " \(found[0].layout.rawValue)")
     }
     if let only = found.first { return only.layout }
-    guard SoundTree.holdsSound(path) else { throw FolderSurvey.failure(path) }
+    guard SoundTree.anySound(path) != nil else { throw FolderSurvey.failure(path) }
     return .speakerFolders
   }
 
@@ -65,7 +65,9 @@ extension Layout {
 
   private static func trees(_ path: String) -> [(layout: Layout, because: String)] {
     var found: [(layout: Layout, because: String)] = []
-    if let folder = VoxCelebRoots(path).folders.first {
+    let roots = VoxCelebRoots(path)
+    // Speakers of other names beside VoxCeleb's are speakers as well.
+    if let folder = roots.folders.first, !folder.isEmpty || roots.isAlone(in: path) {
       found.append((.voxCeleb, folder.isEmpty ? "id…" : folder + "/id…"))
     }
     if let file = LibriSpeechName.first(below: path) { found.append((.libriSpeech, file)) }

@@ -44,6 +44,13 @@ struct SoundTree {
       for link in round { read(link) }
     }
     files.sort(by: bytesPrecede)
+    // What was converted where it lies is there twice.
+    if refused.contains(where: { SoundSuffix($0.what)?.isConvertible == true }) {
+      let stems = Set(files.lazy.map(withoutSuffix))
+      refused.removeAll {
+        SoundSuffix($0.what)?.isConvertible == true && stems.contains(withoutSuffix($0.what))
+      }
+    }
     refused.sort { bytesPrecede($0.what, $1.what) }
   }
 
@@ -119,24 +126,24 @@ struct SoundTree {
 }
 
 extension SoundTree {
-  /// Whether there is a file below a folder that by its name is one of sound, of whatever kind: a look, which gives up
-  /// on a tree of very much else.
-  static func holdsSound(_ root: String) -> Bool {
-    var level = [root], looked = 0
+  /// A file below a folder that by its name is one of sound, of whatever kind, as far up as there is one: a look, which
+  /// gives up on a tree of very much else.
+  static func anySound(_ root: String) -> String? {
+    var level = [""], looked = 0
     for _ in 0..<8 {
       var next: [String] = []
       for folder in level {
-        for name in ((try? folderContents(folder)) ?? []).sorted(by: bytesPrecede) where !name.hasPrefix(".")
-        {
-          if SoundSuffix(name) != nil { return true }
+        let names = ((try? folderContents("\(root)/\(folder)")) ?? []).filter { !$0.hasPrefix(".") }
+        for name in names.sorted(by: bytesPrecede) {
+          if SoundSuffix(name) != nil { return folder + name }
           looked += 1
-          guard looked < 100_000 else { return false }
-          if FileWriting.isFolder("\(folder)/\(name)") { next.append("\(folder)/\(name)") }
+          guard looked < 100_000 else { return nil }
+          if FileWriting.isFolder("\(root)/\(folder)\(name)") { next.append("\(folder)\(name)/") }
         }
       }
       level = next
     }
-    return false
+    return nil
   }
 }
 
@@ -144,6 +151,9 @@ extension SoundTree {
 struct SoundSuffix {
   /// Why such a file is not read; nil if it is.
   let objection: String?
+
+  /// Whether a script makes what is read of it.
+  let isConvertible: Bool
 
   static let readable = ["wav", "flac", "ogg", "opus", "mp3"]
   /// AAC, which is read after `scripts/convert-m4a`.
@@ -158,9 +168,10 @@ struct SoundSuffix {
   init?(_ name: String) {
     guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot != name.startIndex else { return nil }
     let suffix = name[name.utf8.index(after: dot)...].lowercased()
+    isConvertible = Self.convertible.contains(suffix)
     if Self.readable.contains(suffix) {
       objection = nil
-    } else if Self.convertible.contains(suffix) {
+    } else if isConvertible {
       objection = "is .\(suffix), which is not read: scripts/convert-m4a makes WAV of it"
     } else if Self.others.contains(suffix) {
       objection = "is .\(suffix), which is not read: make WAV or FLAC of it"

@@ -36,6 +36,15 @@ struct VoxCelebRoots {
     }
   }
 
+  /// Whether a folder holds no other folders than VoxCeleb's.
+  func isAlone(in root: String) -> Bool {
+    let names = ((try? folderContents(root)) ?? []).filter { !$0.hasPrefix(".") }
+    return names.allSatisfy { name in
+      Self.isSpeaker(name) || Self.isOnTheWay(name) || ["musan", "RIRS_NOISES"].contains(name)
+        || !FileWriting.isFolder("\(root)/\(name)")
+    }
+  }
+
   /// `id` and five digits.
   static func isSpeaker(_ name: some StringProtocol) -> Bool {
     name.utf8.count == 7 && name.utf8.starts(with: "id".utf8)

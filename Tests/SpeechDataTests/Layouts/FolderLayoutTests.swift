@@ -60,6 +60,14 @@ import Testing
     #expect(try SoundCorpus.open(folder.path).lines == ["id10001/a/00001.wav id10001"])
   }
 
+  @Test("speakers of other names beside some that are named as VoxCeleb's are speakers as well")
+  func mixed() throws {
+    try folder.touch(["id10001/a/1.wav", "bob/a/1.wav"])
+    let corpus = try SoundCorpus.open(folder.path)
+    #expect(corpus.layout == .speakerFolders)
+    #expect(corpus.lines == ["bob/a/1.wav bob", "id10001/a/1.wav id10001"])
+  }
+
   @Test(
     "LibriSpeech is recognised from above, from its root and from a subset; its test subsets are to be tested"
   )

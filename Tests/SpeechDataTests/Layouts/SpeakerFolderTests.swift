@@ -29,7 +29,7 @@ import Testing
   )
   func refusals() throws {
     try folder.touch([
-      "a/x.wav", "a/x.m4a", "a/y.sph", "a/notes.txt", "a/.hidden.wav", ".git/x.wav", "a/no suffix",
+      "a/x.wav", "a/x.m4a", "a/z.m4a", "a/y.sph", "a/notes.txt", "a/.hidden.wav", ".git/x.wav", "a/no suffix",
       "loose.wav",
     ])
     mkfifo(folder("a/pipe.wav"), 0o600)
@@ -44,7 +44,7 @@ import Testing
     #expect(corpus.lines == ["a/x.wav a"])
     let expected = [
       ("a/gone.flac", "cannot be reached"), ("a/pipe.wav", "is no file, but a pipe"),
-      ("a/x.m4a", "scripts/convert-m4a"),
+      ("a/z.m4a", "scripts/convert-m4a"),
       ("a/y.sph", "make WAV or FLAC of it"), ("a/zero.wav", "is no file, but a pipe"),
       ("a/\u{FFFD}.wav", "rename it"),
       ("loose.wav", "lies in no speaker's folder"),
