@@ -48,7 +48,7 @@ let package = Package(
     .target(
       name: "Audio",
       dependencies: [
-        "CAudioKernels", "CMpg123", "CSndfile", "TensorCore", "TensorFiles", "Diagnostics", "Threads",
+        "CAudioKernels", "CMpg123", "CSndfile", "TensorCore", "TensorFiles", "Diagnostics",
       ]),
     .target(
       name: "SpeechData", dependencies: ["Audio", "TensorCore", "TensorFiles", "Diagnostics", "Threads"]),
@@ -102,7 +102,7 @@ let package = Package(
       ],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "AudioTests", dependencies: ["Audio", "TensorCore", "TensorFiles", "Diagnostics", "TestSupport"],
+      name: "AudioTests", dependencies: ["Audio", "Diagnostics", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SpeechDataTests",
@@ -124,7 +124,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "Measurement", "DataParallel", "SpeakerNet", "SpeechData", "Collectives", "TensorCore",
+        "Training", "Measurement", "DataParallel", "SpeakerNet", "SpeechData", "Audio", "Collectives",
+        "TensorCore",
         "TensorFiles", "Recipes", "Diagnostics", "TestSupport",
       ]),
     .testTarget(

@@ -48,7 +48,7 @@ import Testing
       var imports: Set<String> = []
       for file in try sources(below: target.folder) {
         let text = try String(contentsOfFile: file, encoding: .utf8)
-        for match in text.matches(of: #/^(?:@?[a-z]+ )?import ([A-Za-z_]+)/#.anchorsMatchLineEndings()) {
+        for match in text.matches(of: #/^(?:@?[a-z]+ )?import ([A-Za-z_0-9]+)/#.anchorsMatchLineEndings()) {
           imports.insert(String(match.1))
         }
       }
