@@ -124,11 +124,16 @@ struct SoundCache {
 
   /// nil for data that holds features. Collective.
   ///
+  /// - Parameter hearing: by whose settings sound becomes features; asked for if it is sound.
   /// - Throws: `.usage` or `.missingInput` on all ranks for data that is none, or that can be read in two ways.
-  init?<C: Communicator>(_ data: String, _ configuration: Configuration, _ communicator: C) throws {
+  init?<C: Communicator>(
+    _ data: String, _ configuration: Configuration, _ communicator: C,
+    hearing: (() throws -> Configuration)? = nil
+  ) throws {
     let source = CorpusSource(data, layout: configuration.data.layout)
     let packing: SoundPacking? = try communicator.agreeing {
       guard try ![.homework, .packed].contains(source.recognised()) else { return nil }
+      let configuration = try hearing?() ?? configuration
       return SoundPacking(
         source: source, output: try Self.directory(source, configuration), shards: configuration.train.shards,
         isStrict: false, replaces: true, audio: configuration.audio, features: configuration.features)

@@ -31,9 +31,10 @@ public struct EvaluateJob: Job {
     let threads = try ThreadCount.resolve(threads, communicator)
     KernelSet.start()
     let train = trained.configuration.train
-    let directory =
-      try SoundCache(self.data, trained.configuration, communicator)?.provide(communicator, console: console)
-      ?? self.data
+    let cache = try SoundCache(
+      self.data, trained.configuration, communicator,
+      hearing: { try trained.configurationForSound(overrides, warn: console.warning) })
+    let directory = try cache?.provide(communicator, console: console) ?? self.data
     let data = try communicator.agreeing {
       let opened = try TrainingData(
         directory: directory, seed: train.seed, shards: train.shards,

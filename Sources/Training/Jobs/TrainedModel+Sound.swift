@@ -13,32 +13,45 @@ extension TrainedModel {
   /// - Throws: `usage` for an override that contradicts the weights, or a configuration of other features than the
   ///   network takes; `badData` for a recipe that this program does not make.
   func extractor(_ overrides: [String], warn: (String) -> Void) throws -> FeatureExtractor {
-    var (audio, features) = (configuration.audio, configuration.features)
-    if let recipe = origin.recipe {
-      let key = overrides.lazy.compactMap { $0.split(separator: "=").first.map(String.init) }
-        .first(where: Self.decidesFeatures)
-      if let key {
-        throw Failure(
-          .usage,
-          "--set \(key): features are made as those that \(file) was trained on, which it tells itself; leave the key out"
-        )
-      }
-      (audio, features) = try recipe.settings(from: file)
-      audio.truncated = configuration.audio.truncated
-    } else {
-      warn(
-        "\(file) does not say what its features were made with: they are made as the keys of audio and features are"
-          + " set (--set)")
-    }
-    guard features.bandCount == model.bands else {
+    let heard = try configurationForSound(overrides, warn: warn)
+    var audio = heard.audio
+    guard heard.features.bandCount == model.bands else {
       throw Failure(
         .usage,
-        "features.bands: \(features.kind) makes \(features.bandCount) bands of sound, where \(file) takes \(model.bands)"
-      )
+        "features.bands: \(heard.features.kind) makes \(heard.features.bandCount) bands of sound, where \(file) takes"
+          + " \(model.bands)")
     }
     audio.minSeconds = 0
     audio.maxSeconds = nil
-    return try FeatureExtractor(audio, features)
+    return try FeatureExtractor(audio, heard.features)
+  }
+
+  /// The configuration, by whose `audio:` and `features:` sound becomes what the weights were trained on.
+  ///
+  /// - Throws: as ``extractor(_:warn:)``, but for the bands.
+  func configurationForSound(_ overrides: [String], warn: (String) -> Void) throws -> Configuration {
+    guard let recipe = origin.recipe else {
+      warn(
+        "\(file) does not say what its features were made with: they are made as the keys of audio and features are"
+          + " set (--set)")
+      return configuration
+    }
+    let key = overrides.lazy.compactMap { $0.split(separator: "=").first.map(String.init) }
+      .first(where: Self.decidesFeatures)
+    if let key {
+      throw Failure(
+        .usage,
+        "--set \(key): features are made as those that \(file) was trained on, which it tells itself; leave the key out"
+      )
+    }
+    var heard = configuration
+    (heard.audio, heard.features) = try recipe.settings(from: file)
+    // What is no part of a recipe.
+    heard.audio.truncated = configuration.audio.truncated
+    heard.audio.minSeconds = configuration.audio.minSeconds
+    heard.audio.maxSeconds = configuration.audio.maxSeconds
+    heard.features.meanNormalization = configuration.features.meanNormalization
+    return heard
   }
 
   /// Whether a key is one that a recipe holds.

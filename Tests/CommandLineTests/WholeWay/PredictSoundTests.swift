@@ -134,6 +134,27 @@ import Testing
     #expect(try predict([cut, "--set", "audio.truncated=accept"], ranks: ranks).status == 0)
   }
 
+  @Test("evaluates sound by the features that it was trained on, whatever its configuration says")
+  func evaluation() throws {
+    let folder = TemporaryFolder()
+    let packed = folder("packed"), run = folder("run")
+    let packing = try Program.run(
+      [
+        "pack", "--data", made.sound, "--output", packed, "--shards", "4", "--set",
+        "features.kind=wespeaker80",
+      ])
+    #expect(packing.status == 0, "\(packing.errors)")
+    #expect(try Program.run(SmallCorpus.training(run: run, data: packed)).status == 0)
+    let results = try [packed, made.sound].map { data in
+      let outcome = try Program.run(
+        ["evaluate", "--run", run, "--data", data, "--whole", "--json"],
+        variables: ["XDG_CACHE_HOME": folder("cache")])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      return outcome.output
+    }
+    #expect(results[0] == results[1])
+  }
+
   @Test("what a layout leaves out is told too")
   func refused() throws {
     let data = try folder.writeSound(speakers: 2, recordings: 2, to: "voices")
