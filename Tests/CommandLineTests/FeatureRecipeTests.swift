@@ -90,6 +90,21 @@ import Testing
     #expect(try resume(same).status == 0)
   }
 
+  @Test("may be others than those of the weights that it begins with, but not silently")
+  func weights() throws {
+    let run = folder("run"), next = folder("next")
+    #expect(try train(on: try pack("packed"), run).status == 0)
+    let trimmed = try pack("trimmed", recipe: #"{"kind": "wespeaker80", "bands": 12, "trim": "sox"}"#)
+    let best = "\(run)/best/model.safetensors"
+    let outcome = try Program.run(
+      SmallCorpus.training(run: next, data: trimmed) + ["--weights", best])
+    #expect(outcome.status == 0)
+    #expect(
+      outcome.errors.contains(
+        "warning: trim is sox in what the data's features were made with, where \(best) was trained on none"),
+      "\(outcome.errors)")
+  }
+
   @Test("that nobody noted go together with any of as many bands")
   func homework() throws {
     let run = folder("run")

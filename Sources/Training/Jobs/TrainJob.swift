@@ -1,3 +1,4 @@
+import Audio
 import Collectives
 import DataParallel
 import Diagnostics
@@ -90,7 +91,8 @@ public struct TrainJob: Job {
     if dryRun { memory.show(on: console) }
     try memory.check()
     // Before there is a run directory, so that a mistake leaves none behind.
-    let given = try start.resumes ? nil : initialState(model, communicator, console)
+    let given =
+      try start.resumes ? nil : initialState(model, hearing: data.corpus.recipe, communicator, console)
     if dryRun {
       console.info("This was a dry run: of the data, the index alone was read, and nothing was written")
       return
@@ -185,14 +187,18 @@ public struct TrainJob: Job {
   }
 
   /// The values of the weights to start from, if some are given. Collective: every rank reads them.
+  ///
+  /// - Parameter recipe: what the data's features were made with, if that is known.
   private func initialState<C: Communicator>(
-    _ model: SpeakerModel, _ communicator: C, _ console: Console
+    _ model: SpeakerModel, hearing recipe: FeatureRecipe? = nil, _ communicator: C, _ console: Console
   ) throws -> ModelState? {
     guard let weights else { return nil }
     return try communicator.agreeing {
       let state = ModelState(layout: model.layout)
-      let dead = try state.load(
-        WeightsFile.openModel(weights, output: model.configuration.head.outputName), file: weights)
+      let file = try WeightsFile.openModel(weights, output: model.configuration.head.outputName)
+      let dead = try state.load(file, file: weights)
+      try TrainingOrigin.remark(onWeights: file.metadata, file: weights, hearing: recipe)
+        .map(console.warning)
       if !dead.isEmpty {
         console.info("\(weights): passed over \(dead.count) names that the model does not use")
       }

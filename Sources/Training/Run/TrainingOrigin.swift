@@ -40,9 +40,7 @@ package struct TrainingOrigin: Equatable, Sendable {
   ///   - file: stands for them in messages.
   /// - Throws: `.badData` for names that are not those of the weights, and for what is no recipe.
   package init(_ metadata: [String: String], speakers count: Int, file: String) throws(Failure) {
-    recipe = try metadata[Self.recipeKey].map { text throws(Failure) in
-      try FeatureRecipe(text: text, from: file)
-    }
+    recipe = try Self.recipe(in: metadata, file: file)
     guard let text = metadata[Self.speakersKey] else { return }
     let names = (try? JSON.parse(Array(text.utf8), name: file))?.array?.map(\.string)
     guard let names, names.count == count, !names.contains(nil) else {
@@ -50,6 +48,27 @@ package struct TrainingOrigin: Equatable, Sendable {
         .badData, "\(file): speakers among its metadata: expected a JSON list of \(count) names, one a label")
     }
     speakers = names.compactMap(\.self)
+  }
+
+  private static func recipe(in metadata: [String: String], file: String) throws(Failure) -> FeatureRecipe? {
+    try metadata[recipeKey].map { text throws(Failure) in try FeatureRecipe(text: text, from: file) }
+  }
+
+  /// What is to be said of weights that a training begins with, where they heard other features than it will.
+  ///
+  /// - Parameters:
+  ///   - metadata: of the weights' file.
+  ///   - recipe: of the data.
+  /// - Throws: `.badData` for what is no recipe.
+  package static func remark(
+    onWeights metadata: [String: String], file: String, hearing recipe: FeatureRecipe?
+  ) throws(Failure) -> String? {
+    guard let recipe, let other = try self.recipe(in: metadata, file: file),
+      let (key, theirs, mine) = other.difference(to: recipe)
+    else { return nil }
+    return
+      "\(plain(key)) is \(plain(mine)) in what the data's features were made with, where \(file) was trained on"
+      + " \(plain(theirs))"
   }
 
   /// Checks that a corpus's features were made as those that a network was trained on; what nobody noted may be.
