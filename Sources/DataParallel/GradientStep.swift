@@ -32,6 +32,8 @@ package final class GradientStep<C: Communicator>: GlobalBatch, @unchecked Senda
   private let slices: UnsafeMutableBufferPointer<Slice>
   /// [slices, samples of a slice]
   private let labels: UnsafeMutablePointer<Int32>
+  /// The same of mixtures: their other labels, and the parts of the first.
+  private let otherLabels: UnsafeMutablePointer<Int32>, parts: UnsafeMutablePointer<Float>
   private var order: Order?
   /// What the workers run: made once, since a closure takes memory.
   private var carryAll = TeamWork { _ in }
@@ -75,8 +77,13 @@ package final class GradientStep<C: Communicator>: GlobalBatch, @unchecked Senda
     exchange = try GradientExchange(communicator, ownership: ownership, buckets: buckets, settings)
     slices = .allocate(capacity: count)
     slices.initialize(repeating: Slice())
-    labels = .allocate(capacity: count * batch.samplesPerShard)
-    labels.initialize(repeating: 0, count: count * batch.samplesPerShard)
+    let samples = count * batch.samplesPerShard
+    labels = .allocate(capacity: samples)
+    labels.initialize(repeating: 0, count: samples)
+    otherLabels = .allocate(capacity: samples)
+    otherLabels.initialize(repeating: 0, count: samples)
+    parts = .allocate(capacity: samples)
+    parts.initialize(repeating: 1, count: samples)
     carryAll = TeamWork { [unowned self] slice in carry(slice) }
   }
 
@@ -84,6 +91,8 @@ package final class GradientStep<C: Communicator>: GlobalBatch, @unchecked Senda
     slices.deinitialize()
     slices.deallocate()
     labels.deallocate()
+    otherLabels.deallocate()
+    parts.deallocate()
   }
 
   // MARK: The step, from the thread that calls it
@@ -171,18 +180,27 @@ package final class GradientStep<C: Communicator>: GlobalBatch, @unchecked Senda
     let isEmpty = shards.isEmpty
     let shard = shards.lowerBound + slice
     var pass = Pass(
-      samples: isEmpty ? 0 : batch.samplesPerShard, frames: batch.frames, globalSamples: batch.samples,
+      samples: isEmpty ? 0 : batch.samplesPerShard,
+      frames: order.source.frames(ofStep: order.step) ?? batch.frames, globalSamples: batch.samples,
       mode: .training, state: state, gradients: gradients.buffer(for: slice), workspace: workspace,
       dropout: order.dropoutSeed.map {
         RandomStream(seed: $0, purpose: .dropout, step: order.step, shard: shard)
       },
       batch: self, slice: slice)
     let mels = pass.matrix(pass.rows, model.bands)
-    let labels = labels + slice * batch.samplesPerShard
+    let first = slice * batch.samplesPerShard
+    let labels = labels + first
+    var mixture: Mixture?
     if !isEmpty {
       do {
         try workspace.clock.measure(.data) {
           try fill(order.source, shard, order.step, mels.base, labels)
+          if order.source.mix(
+            shard: shard, step: order.step, mels: mels.base, labels: labels, others: otherLabels + first,
+            parts: parts + first)
+          {
+            mixture = Mixture(labels: otherLabels + first, parts: parts + first)
+          }
         }
       } catch {
         // The pass goes on with silence: other slices wait for this one's sums. All ranks throw afterwards.
@@ -191,7 +209,7 @@ package final class GradientStep<C: Communicator>: GlobalBatch, @unchecked Senda
         slices[slice].failure = error
       }
     }
-    let logits_BC = model.gradients(mels, labels: labels, &pass).logits
+    let logits_BC = model.gradients(mels, labels: labels, mixture: mixture, &pass).logits
     if let logits = order.logits, !isEmpty {
       (logits + slice * logits_BC.count).update(from: logits_BC.base, count: logits_BC.count)
     }
@@ -262,35 +280,5 @@ package struct NonFiniteLoss: Error, CustomStringConvertible {
   package var description: String {
     let found = places.isEmpty ? "" : ", found by " + places.joined(separator: "; ")
     return "step \(step): the loss is not a finite number\(found)"
-  }
-}
-
-/// Where the slices of a global batch come from.
-///
-/// The one existential of a step, made once by the caller and asked once a slice: the tensors' path has none.
-package protocol SliceSource: Sendable {
-  /// Fills the slice of one shard: `mels` [samples, frames, bands] and `labels` [samples]. Called from several threads,
-  /// each for a shard of its own.
-  func fill(
-    shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
-  ) throws
-}
-
-/// The shape of a global batch: `shards` equal slices.
-package struct BatchShape: Sendable, Equatable {
-  /// Samples of a slice.
-  package let samplesPerShard: Int
-  /// Frames of a sample.
-  package let frames: Int
-  /// Slices.
-  package let shards: Int
-
-  /// Samples of the global batch.
-  package var samples: Int { samplesPerShard * shards }
-
-  package init(samplesPerShard: Int, frames: Int, shards: Int) {
-    self.samplesPerShard = samplesPerShard
-    self.frames = frames
-    self.shards = shards
   }
 }

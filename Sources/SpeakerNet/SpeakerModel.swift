@@ -11,8 +11,11 @@ public struct SpeakerModel: Sendable {
 
   /// What the model is made of.
   public let configuration: ModelConfiguration
-  /// Number of speakers, C.
+  /// Number of speakers.
   public let speakers: Int
+  /// What the last layer tells apart, C: the speakers, and each of them again for every variant (another speed) that
+  /// training takes for somebody else. The speakers themselves are the first.
+  public let classes: Int
   /// Mel bands of a frame, M.
   public let bands: Int
   /// Names and places of its parameters.
@@ -29,9 +32,10 @@ public struct SpeakerModel: Sendable {
   /// - Parameters:
   ///   - speakers: how many the model tells apart.
   ///   - bands: of a frame; at least 1.
+  ///   - variants: of each speaker, with himself; at least 1.
   /// - Throws: a usage ``Failure`` when the configuration is not a model, or its encoder is larger than its limit.
   public init(
-    _ configuration: ModelConfiguration, speakers: Int, bands: Int = homeworkBands
+    _ configuration: ModelConfiguration, speakers: Int, bands: Int = homeworkBands, variants: Int = 1
   ) throws(Failure) {
     precondition(bands > 0, "a frame has at least one band")
     try configuration.check()
@@ -48,7 +52,8 @@ public struct SpeakerModel: Sendable {
       )
     }
     pooling = Pooling(configuration.pooling, width: width, in: &layout)
-    head = Head(configuration, speakers: speakers, in: &layout)
+    classes = speakers * variants
+    head = Head(configuration, speakers: classes, in: &layout)
     loss = Loss(configuration.loss)
     layout.finish()
     self.configuration = configuration
@@ -92,11 +97,15 @@ public struct SpeakerModel: Sendable {
 
   /// A slice's logits, its part of the loss, and its part of every parameter's gradient of the mean loss over the
   /// global batch, written to the pass's gradients.
+  ///
+  /// - Parameters:
+  ///   - labels: [B], below ``classes``.
+  ///   - mixture: what else the samples are, where each is a mixture of two.
   public func gradients(
-    _ mels_NM: Matrix, labels: UnsafePointer<Int32>, _ pass: inout Pass
+    _ mels_NM: Matrix, labels: UnsafePointer<Int32>, mixture: Mixture? = nil, _ pass: inout Pass
   ) -> (logits: Matrix, loss: Loss.Result) {
     pass.clearVectorGradients(layout)
-    let logits_BC = pass.matrix(pass.samples, speakers)
+    let logits_BC = pass.matrix(pass.samples, classes)
     var result = Loss.Result(loss: 0, correct: 0)
     let slice = pass.samples, together = takesSamplesOneByOne ? 1 : slice
     var start = 0
@@ -106,7 +115,8 @@ public struct SpeakerModel: Sendable {
         let mels_NM = mels_NM.rows(start * pass.frames..<part.upperBound * pass.frames)
         let y_BC = logits(mels_NM, &pass)
         let dy_BC = pass.matrix(y_BC.rows, y_BC.columns)
-        result += loss(y_BC, labels: labels + start, gradient: dy_BC, pass)
+        result += loss(
+          y_BC, labels: labels + start, mixture: mixture?.from(start), gradient: dy_BC, pass)
         logits_BC.rows(part).copy(from: y_BC)
         pass.finishedLoss(result)
         let dh_ND = encoder.backward(pooling.backward(head.backward(dy_BC, &pass), &pass), &pass)
@@ -118,10 +128,10 @@ public struct SpeakerModel: Sendable {
     return (logits_BC, result)
   }
 
-  /// The loss of one row of logits, and whether its largest is the label's.
+  /// The loss of one row of logits, and whether its largest is the label's; among the speakers themselves.
   public func loss(ofRow row: Int, of logits_BC: Matrix, label: Int, _ pass: Pass) -> Loss.Result {
     withUnsafePointer(to: Int32(label)) { label in
-      loss(logits_BC.rows(row..<row + 1), labels: label, gradient: nil, pass)
+      loss(logits_BC.rows(row..<row + 1).columns(0..<speakers), labels: label, gradient: nil, pass)
     }
   }
 }

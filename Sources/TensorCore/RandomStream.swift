@@ -2,7 +2,8 @@ import CKernels
 
 /// What a random number is for. Two purposes never share a number.
 public enum RandomPurpose: UInt32, Sendable {
-  case initialization = 1, order, crop, validationCrop, dropout, augmentation, synthesis, dither
+  case initialization = 1, order, crop, validationCrop, dropout, augmentation, synthesis, segmentLength,
+    dither
 }
 
 /// Random numbers that depend on what they are for and on nothing else: not on rank, thread or time.

@@ -130,3 +130,22 @@ private struct SmallRows: PackRows {
 
   func checksum(_ kind: PackKind, _ index: Int) throws -> UInt32? { nil }
 }
+
+/// A corpus of what is laid under speech, in MUSAN's kinds; some recordings are shorter than a segment.
+package struct SmallNoise: Sendable {
+  package let folder = TemporaryFolder()
+  package var path: String { folder("noise") }
+
+  package init() throws {
+    let layout = try HomeworkFolder(folder("noise"))
+    try layout.write(
+      speakers: try ["music", "noise", "speech"].enumerated().map { label, kind in
+        let entries = try (0..<5).map { number in
+          let stream = RandomStream(seed: 4, purpose: .synthesis, step: label, shard: number)
+          let frames = (0..<(7 + 11 * number) * Corpus.homeworkBands).map { -9 + 4 * stream.uniform(at: $0) }
+          return try layout.write(frames, to: "uttr-\(kind)-\(number).pt")
+        }
+        return (kind, label, entries)
+      })
+  }
+}

@@ -5,6 +5,7 @@ import Foundation
 import SpeakerNet
 import Synchronization
 import TensorCore
+import TestSupport
 import Testing
 import Training
 
@@ -22,6 +23,13 @@ import Training
     }
   }
 
+  @Test("nor where crops are read and everything is done to them", arguments: [1, 2])
+  func augmented(threads: Int) async {
+    await #expect(processExitsWith: .success) { [threads = threads as Int] in
+      try stepsInFamine("transformer", threads: threads, source: try AugmentedSource(threads: threads))
+    }
+  }
+
   @Test("a single object that a step made would be seen", arguments: [1, 2])
   func control(threads: Int) async {
     await #expect(processExitsWith: .failure) { [threads = threads as Int] in
@@ -31,17 +39,20 @@ import Training
 }
 
 /// Ends the process with status 0 after ten steps, seven of them without memory.
-private func stepsInFamine(_ recipe: String, threads: Int, wasting: Bool = false) throws {
+private func stepsInFamine(
+  _ recipe: String, threads: Int, wasting: Bool = false, source: AugmentedSource? = nil
+) throws {
   KernelSet.start()
   let overrides = SmallTraining(recipe, data: "").settings.map { "\($0)=\($1)" }
-  let configuration = try Configuration.load(file: nil, overrides: overrides)
-  let model = try SpeakerModel(configuration.model, speakers: 5)
+  let configuration = try source?.configuration ?? Configuration.load(file: nil, overrides: overrides)
+  let model = try SpeakerModel(configuration.model, speakers: 15)
   let trainer = try Trainer(
     SoloGroup(), configuration: configuration, model: model, threads: threads,
     bucketFloats: threads == 1 ? GradientBuckets.leastFloats : 1)
-  let source: any SliceSource = FamineSource(
+  let famine = FamineSource(
     shape: configuration.batchShape, firstStep: 3, isWasting: wasting,
-    pairing: threads == 2 ? Pairing(slices: 3 * configuration.train.shards) : nil)
+    pairing: threads == 2 ? Pairing(slices: 3 * configuration.train.shards) : nil, slices: source?.slices)
+  let source: any SliceSource = famine
   for _ in 0..<3 { _ = try trainer.takeStep(from: source) }
   Famine.begin()
   var loss: Float = 0
@@ -56,12 +67,24 @@ private struct FamineSource: SliceSource {
   let isWasting: Bool
   /// What holds two threads side by side in the steps before; `nil` for one thread.
   let pairing: Pairing?
+  /// What is read in its place.
+  let slices: TrainingSlices?
+
+  func frames(ofStep step: Int) -> Int? { slices?.frames(ofStep: step) }
+
+  func mix(
+    shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafePointer<Int32>,
+    others: UnsafeMutablePointer<Int32>, parts: UnsafeMutablePointer<Float>
+  ) -> Bool {
+    slices?.mix(shard: shard, step: step, mels: mels, labels: labels, others: others, parts: parts) ?? false
+  }
 
   func fill(
     shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
   ) throws {
     if step < firstStep { pairing?.meet() }
     if step == firstStep { Famine.begin() }
+    if let slices { return try slices.fill(shard: shard, step: step, mels: mels, labels: labels) }
     let stream = RandomStream(seed: 5, purpose: .synthesis, step: step, shard: shard)
     for index in 0..<shape.samplesPerShard * shape.frames * SpeakerModel.homeworkBands {
       mels[index] = stream.uniform(at: index)
@@ -70,6 +93,27 @@ private struct FamineSource: SliceSource {
     guard isWasting, step > firstStep else { return }
     let waste = [step, Int(getpid())]
     labels[0] = Int32(waste.map { $0 * 2 }.reduce(0, +) % 5)
+  }
+}
+
+/// Crops of a corpus with everything done to them, as a training reads them.
+private struct AugmentedSource {
+  let configuration: Configuration
+  let slices: TrainingSlices
+
+  init(threads: Int) throws {
+    let corpus = try SmallCorpus(), noise = try SmallNoise()
+    var training = SmallTraining("transformer", data: "")
+    training.settings.merge(AugmentedTrainingTests.settings(noise)) { $1 }
+    training.settings["data.holdout_speakers"] = "0"
+    training.settings["features.mean_norm"] = "utterance"
+    configuration = try Configuration.load(file: nil, overrides: training.settings.map { "\($0)=\($1)" })
+    let data = try TrainingData(directory: try corpus.pack(files: 8), configuration)
+    let shards = 0..<configuration.train.shards, console = Console(talks: false)
+    try data.prepare(shards, threads: threads, console: console)
+    let augmentation = try AugmentationData(configuration, for: data)
+    try augmentation.prepare(threads: threads, console: console)
+    slices = try data.slices(of: shards, configuration, recordings: augmentation.recordings)
   }
 }
 

@@ -139,12 +139,13 @@ struct BenchSetup<C: Communicator> {
       try job.data
       ?? BenchCorpus(shards: train.shards).provide(communicator, threads: threads, console: console)
     let data = try communicator.agreeing {
-      try TrainingData(directory: directory, seed: train.seed, shards: train.shards)
+      try TrainingData(directory: directory, configuration)
     }
     self.data = data
     model = try communicator.agreeing {
       try SpeakerModel(
-        configuration.model, speakers: data.corpus.speakers.count, bands: data.corpus.bands)
+        configuration.model, speakers: data.speakers.names.count, bands: data.corpus.bands,
+        variants: configuration.augment.speed.variants)
     }
   }
 
@@ -156,7 +157,9 @@ struct BenchSetup<C: Communicator> {
   /// This rank's training slices, read as training reads them. Collective.
   func slices() throws -> TrainingSlices {
     try communicator.agreeing {
-      try data.slices(of: localShards, shape: configuration.batchShape, seed: configuration.train.seed)
+      let augmentation = try AugmentationData(configuration, for: data)
+      try augmentation.prepare(threads: threads, console: console)
+      return try data.slices(of: localShards, configuration, recordings: augmentation.recordings)
     }
   }
 

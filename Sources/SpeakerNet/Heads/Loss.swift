@@ -25,8 +25,35 @@ public struct Loss: Sendable {
   }
 
   /// The slice's loss, and in `dy_BC` its gradient divided by the global batch (nil: not wanted).
+  ///
+  /// Of a mixture it is `λ · loss(label) + (1 - λ) · loss(other label)`, each with its own margin; it is recognised by
+  /// whichever has the larger part (Zhang and others, "mixup", arXiv 1710.09412).
   public func callAsFunction(
-    _ y_BC: Matrix, labels: UnsafePointer<Int32>, gradient dy_BC: Matrix?, _ pass: Pass
+    _ y_BC: Matrix, labels: UnsafePointer<Int32>, mixture: Mixture? = nil, gradient dy_BC: Matrix?,
+    _ pass: Pass
+  ) -> Result {
+    guard let mixture else { return whole(y_BC, labels: labels, part: 1, gradient: dy_BC, pass) }
+    let other_1C = pass.matrix(1, y_BC.columns)
+    var sum = Result(loss: 0, correct: 0)
+    for sample in 0..<y_BC.rows {
+      let row = sample..<sample + 1, part = pass.isPlanned ? 1 : mixture.parts[sample]
+      let first = whole(
+        y_BC.rows(row), labels: labels + sample, part: part, gradient: dy_BC?.rows(row), pass)
+      let second = whole(
+        y_BC.rows(row), labels: mixture.labels + sample, part: 1 - part,
+        gradient: dy_BC.map { _ in other_1C },
+        pass)
+      if let dy_BC { pass.add(other_1C, to: dy_BC.rows(row)) }
+      sum += Result(
+        loss: Double(part) * first.loss + Double(1 - part) * second.loss,
+        correct: part >= 0.5 ? first.correct : second.correct)
+    }
+    return sum
+  }
+
+  /// The loss of samples that have one label each, and its gradient times `part`.
+  private func whole(
+    _ y_BC: Matrix, labels: UnsafePointer<Int32>, part: Float, gradient dy_BC: Matrix?, _ pass: Pass
   ) -> Result {
     let losses = pass.arena.floats(y_BC.rows)
     let correct = pass.arena.integers(y_BC.rows)
@@ -41,7 +68,7 @@ public struct Loss: Sendable {
     }
     pass.crossEntropy(
       scored, labels: labels, losses: losses, correct: correct, gradient: dy_BC,
-      scale: 1 / Float(pass.globalSamples))
+      scale: part / Float(pass.globalSamples))
     var sum = 0.0
     var hits = 0
     for sample in 0..<y_BC.rows {
@@ -54,6 +81,23 @@ public struct Loss: Sendable {
   private func isLargest(_ y_BC: Matrix, _ sample: Int, _ label: Int) -> Bool {
     y_BC.largestColumn(ofRow: sample) == label
   }
+}
+
+/// What the samples of a slice are beside their labels, where each is a mixture of two.
+public struct Mixture {
+  /// The other label of each.
+  public let labels: UnsafePointer<Int32>
+  /// The part of each, 0 ... 1, that its first label has.
+  public let parts: UnsafePointer<Float>
+
+  /// Mixtures of these.
+  public init(labels: UnsafePointer<Int32>, parts: UnsafePointer<Float>) {
+    self.labels = labels
+    self.parts = parts
+  }
+
+  /// Those from a sample on.
+  func from(_ sample: Int) -> Mixture { Mixture(labels: labels + sample, parts: parts + sample) }
 }
 
 extension Matrix {

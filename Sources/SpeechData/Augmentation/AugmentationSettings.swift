@@ -92,6 +92,16 @@ public struct AugmentationSettings: Equatable, Sendable {
     public init() {}
     /// Whether any sample is changed.
     public var isOn: Bool { factors != [1] }
+
+    /// How many speakers each of the data's becomes, himself included.
+    public var variants: Int { makesNewSpeakers ? factors.count : 1 }
+
+    /// Which of them somebody is at the speed of a position in ``factors``: 0 for himself, at the speed 1, then the
+    /// others in their order.
+    public func variant(_ position: Int) -> Int {
+      guard makesNewSpeakers, factors[position] != 1 else { return 0 }
+      return factors[..<position].contains(1) ? position : position + 1
+    }
   }
 
   /// Parts of the sound that are taken out, as SpeechBrain's DropFreq and DropChunk do.

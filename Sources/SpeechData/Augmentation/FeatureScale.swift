@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 import TensorCore
 
@@ -22,6 +23,26 @@ public struct FeatureScale: Equatable, Sendable {
     self.high = high
     self.unitsPerNat = unitsPerNat
     self.floor = floor
+  }
+
+  /// The scale of a front end's features.
+  public init(_ front: FrontEndParameters) {
+    self.init(
+      bands: front.bands, low: front.lowHertz, high: front.highHertz,
+      unitsPerNat: front.compression == .decibels ? 10 / Foundation.log(10) : 1,
+      floor: front.compression == .decibels ? 10 * log10(front.floor) : log(front.floor))
+  }
+
+  /// The scale of the features that a recipe made, as far as it is one that this program writes.
+  public init?(_ recipe: FeatureRecipe) {
+    let members = Dictionary(recipe.members.map { ($0.key, $0.value) }) { first, _ in first }
+    guard let kind = members["kind"].flatMap(FeatureSettings.Kind.init(rawValue:)),
+      let bands = members["bands"].flatMap({ Int($0) }), let low = members["low_hz"].flatMap({ Double($0) }),
+      let high = members["high_hz"].flatMap({ Double($0) }), bands > 0, 0 <= low, low < high, high < 1e6
+    else { return nil }
+    var front = FrontEndParameters(kind)
+    (front.bands, front.lowHertz, front.highHertz) = (bands, low, high)
+    self.init(front)
   }
 
   /// What multiplying energy by so many decibels adds to the features.

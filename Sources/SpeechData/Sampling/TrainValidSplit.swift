@@ -19,6 +19,16 @@ public struct TrainValidSplit: Sendable, Equatable {
     validation = Array(permutation[trainingCount...])
   }
 
+  /// The same split of a part of the dataset: the others are left out, the order stays.
+  public func filter(_ isTaken: (Int) -> Bool) -> TrainValidSplit {
+    TrainValidSplit(training: training.filter(isTaken), validation: validation.filter(isTaken))
+  }
+
+  private init(training: [Int], validation: [Int]) {
+    self.training = training
+    self.validation = validation
+  }
+
   /// `torch.randperm(n)` right after `torch.manual_seed(seed)`: a forward Fisher-Yates shuffle by remainders.
   private static func randperm(_ n: Int, seed: UInt64) -> [Int] {
     precondition(n < Int(UInt32.max) / 20, "torch.randperm draws 64-bit numbers from here on")

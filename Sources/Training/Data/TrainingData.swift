@@ -1,15 +1,18 @@
 import Audio
 import Collectives
-import DataParallel
 import Diagnostics
 import SpeechData
 
-/// The corpus as a run sees it: the notebook's split, laid over the run's shards.
+/// The corpus as a run sees it: the notebook's split, of the speakers that are not held out, laid over the run's shards.
 ///
 /// A rank opens the index of the whole corpus and the frames of its own shards only.
 package struct TrainingData: Sendable {
   package let corpus: Corpus
   package let split: TrainValidSplit
+  /// Who is trained on, and under which labels.
+  package let speakers: SpeakerSelection
+  /// What a number in the features means.
+  package let scale: FeatureScale
   /// Shards of the run.
   let shards: Int
   /// What is taken off what the network sees.
@@ -20,13 +23,21 @@ package struct TrainingData: Sendable {
   let validation: [[Int]]
 
   /// Opens the index of a directory.
-  package init(
-    directory: String, seed: UInt64, shards: Int, normalization: FeatureSettings.MeanNormalization = .none
-  ) throws {
-    corpus = try Corpus.open(directory)
+  package init(directory: String, _ configuration: Configuration) throws {
+    let corpus = try Corpus.open(directory)
+    self.corpus = corpus
+    let shards = configuration.train.shards
     self.shards = shards
-    self.normalization = normalization
-    let split = TrainValidSplit(count: corpus.utterances.count, seed: seed)
+    let speakers = try SpeakerSelection(
+      of: corpus.speakers, holdingOut: configuration.data.holdoutSpeakers)
+    self.speakers = speakers
+    // What the data says of itself goes before what the configuration says of data that does not.
+    scale =
+      corpus.recipe.flatMap(FeatureScale.init)
+      ?? FeatureScale(FrontEndParameters(configuration.features, rate: configuration.audio.rate))
+    normalization = configuration.features.meanNormalization
+    let split = TrainValidSplit(count: corpus.utterances.count, seed: configuration.train.seed)
+      .filter { speakers.labels[corpus.utterances[$0].label] != nil }
     self.split = split
     training = try ShardSampler.trainingMembers(of: corpus, split: split, shards: shards)
     var shardOf = [Int](repeating: 0, count: corpus.utterances.count)
@@ -40,60 +51,15 @@ package struct TrainingData: Sendable {
     self.validation = validation
   }
 
+  /// The label of an utterance's speaker among those that are trained on.
+  func label(of utterance: Int) -> Int { speakers.labels[corpus.utterances[utterance].label] ?? 0 }
+
   /// Checks that every shard has something to train on.
   ///
   /// - Throws: `usage` that names a shard without.
   func checkTraining() throws {
     for (shard, members) in training.enumerated() where members.isEmpty {
       throw ShardSampler.nothingToDraw(shard)
-    }
-  }
-
-  /// The utterances and labels of local shards, ready to be drawn from.
-  package func slices(of localShards: Range<Int>, shape: BatchShape, seed: UInt64) throws -> TrainingSlices {
-    try TrainingSlices(self, localShards: localShards, shape: shape, seed: seed)
-  }
-}
-
-/// Random crops of a rank's own training utterances.
-package final class TrainingSlices: SliceSource, @unchecked Sendable {
-  // Unchecked: each sampler is used by the one worker that carries its shard.
-  private let corpus: Corpus
-  private let reader: SegmentReader
-  private let localShards: Range<Int>
-  private let shape: BatchShape
-  private let seed: UInt64
-  private let samplers: UnsafeMutablePointer<ShardSampler>
-
-  init(_ data: TrainingData, localShards: Range<Int>, shape: BatchShape, seed: UInt64) throws {
-    corpus = data.corpus
-    reader = SegmentReader(corpus: data.corpus, length: shape.frames, normalization: data.normalization)
-    self.localShards = localShards
-    self.shape = shape
-    self.seed = seed
-    let made = try localShards.map { shard in
-      try ShardSampler(
-        members: data.training[shard], sliceSize: shape.samplesPerShard, seed: seed, shard: shard)
-    }
-    samplers = .allocate(capacity: max(1, made.count))
-    for (index, sampler) in made.enumerated() { (samplers + index).initialize(to: sampler) }
-  }
-
-  deinit {
-    samplers.deinitialize(count: localShards.count)
-    samplers.deallocate()
-  }
-
-  package func fill(
-    shard: Int, step: Int, mels: UnsafeMutablePointer<Float>, labels: UnsafeMutablePointer<Int32>
-  ) throws {
-    let sampler = samplers + (shard - localShards.lowerBound)
-    for sample in 0..<shape.samplesPerShard {
-      let utterance = sampler.pointee.utterance(step: step, slot: sample)
-      labels[sample] = Int32(corpus.utterances[utterance].label)
-      try reader.copySegment(
-        of: utterance, Crop.training(seed: seed, step: step, shard: shard, sample: sample),
-        into: mels + sample * shape.frames * corpus.bands)
     }
   }
 }

@@ -111,8 +111,7 @@ package struct Validator<C: Communicator> {
     let mels = pass.matrix(pass.rows, model.bands)
     try SegmentReader(corpus: data.corpus, length: length, normalization: data.normalization)
       .copySegment(of: utterance, Crop.validation(seed: seed, utterance: utterance), into: mels.base)
-    let result = model.loss(
-      ofRow: 0, of: model.logits(mels, &pass), label: data.corpus.utterances[utterance].label, pass)
+    let result = model.loss(ofRow: 0, of: model.logits(mels, &pass), label: data.label(of: utterance), pass)
     return (Float(result.loss), Int32(result.correct))
   }
 

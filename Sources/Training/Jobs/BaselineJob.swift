@@ -23,7 +23,10 @@ public struct BaselineJob: Job {
   public func run<C: Communicator>(_ communicator: C, console: Console) throws {
     let threads = try ThreadCount.resolve(nil, communicator)
     _ = try communicator.onRankZero {
-      let data = try TrainingData(directory: data, seed: seed, shards: 1)
+      var configuration = Configuration()
+      configuration.train.seed = seed
+      configuration.train.shards = 1
+      let data = try TrainingData(directory: data, configuration)
       try data.prepare(0..<1, threads: threads, console: console)
       let training = try data.training[0].map { try data.meanSpectrum(of: $0) }
       let validation = try data.split.validation.map { try data.meanSpectrum(of: $0) }

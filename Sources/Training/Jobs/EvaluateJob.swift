@@ -36,9 +36,7 @@ public struct EvaluateJob: Job {
       hearing: { try trained.configurationForSound(overrides, warn: console.warning) })
     let directory = try cache?.provide(communicator, console: console) ?? self.data
     let data = try communicator.agreeing {
-      let opened = try TrainingData(
-        directory: directory, seed: train.seed, shards: train.shards,
-        normalization: trained.configuration.features.meanNormalization)
+      let opened = try TrainingData(directory: directory, trained.configuration)
       try trained.check(opened.corpus, warn: console.warning)
       return opened
     }

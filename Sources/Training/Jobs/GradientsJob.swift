@@ -61,7 +61,7 @@ public struct GradientsJob: Job {
       exchange: ExchangeSettings(overlaps: false))
     let counts = (0..<communicator.size).map {
       ShardOwnership(shards: shards, ranks: communicator.size).shards(of: $0).count * shape.samplesPerShard
-        * trained.model.speakers
+        * trained.model.classes
     }
     var mine = [Float](repeating: 0, count: counts[communicator.rank])
     let outcome = try mine.withUnsafeMutableBufferPointer { logits in
@@ -76,7 +76,7 @@ public struct GradientsJob: Job {
       guard let logits else { return }
       var tensors: [(String, Tensor)] = [
         ("loss", Tensor(float32: [outcome.loss], shape: [1])),
-        ("logits", Tensor(float32: logits, shape: [batch.samples, trained.model.speakers])),
+        ("logits", Tensor(float32: logits, shape: [batch.samples, trained.model.classes])),
       ]
       for entry in layout.entries where entry.isTrained {
         let place = entry.parameter.offset..<entry.parameter.offset + entry.parameter.count
@@ -119,9 +119,9 @@ private struct GivenBatch {
       throw Failure(.badData, "\(file): mels holds a value that is not finite")
     }
     labels = try labelTensor.int64Values(named: "labels", in: file).map { label in
-      guard (0..<Int64(model.speakers)).contains(label) else {
+      guard (0..<Int64(model.classes)).contains(label) else {
         throw Failure(
-          .badData, "\(file): label \(label) is not one of the \(model.speakers) speakers of the weights")
+          .badData, "\(file): label \(label) is not one of the \(model.classes) speakers of the weights")
       }
       return Int32(label)
     }

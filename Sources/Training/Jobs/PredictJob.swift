@@ -92,7 +92,7 @@ public struct PredictJob: Job {
       let utterances = part == .all ? corpus.utterances : corpus.tests ?? []
       let speakers = trained.model.speakers
       let top = json ? self.top : 1
-      var answers = SpeakerAnswers(names: trained.origin.speakers ?? corpus.speakers)
+      var answers = SpeakerAnswers(names: try trained.origin.speakers ?? trained.speakers(of: corpus))
       let pace = corpus.secondsPerFrame
       for (index, utterance) in utterances.enumerated() {
         let row = Array(all[index * speakers..<(index + 1) * speakers])

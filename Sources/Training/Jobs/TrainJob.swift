@@ -68,16 +68,17 @@ public struct TrainJob: Job {
     let directory = try cache?.provide(communicator, console: console) ?? named
     let train = configuration.train
     let data = try communicator.agreeing {
-      let data = try TrainingData(
-        directory: directory, seed: train.seed, shards: train.shards,
-        normalization: configuration.features.meanNormalization)
+      let data = try TrainingData(directory: directory, configuration)
       try data.checkTraining()
       return data
     }
     try communicator.checkSameData(data.corpus.fingerprint, directory)
+    let augmentation = try communicator.agreeing { try AugmentationData(configuration, for: data) }
+    try augmentation.check(communicator)
     let model = try communicator.agreeing {
       try SpeakerModel(
-        configuration.model, speakers: data.corpus.speakers.count, bands: data.corpus.bands)
+        configuration.model, speakers: data.speakers.names.count, bands: data.corpus.bands,
+        variants: configuration.augment.speed.variants)
     }
     describe(data, model, communicator, threads, console)
     let memory = try MemoryReport(
@@ -99,7 +100,7 @@ public struct TrainJob: Job {
     }
 
     // Before the data is read, so that a folder that cannot be written to is known at once.
-    let origin = TrainingOrigin(data.corpus)
+    let origin = TrainingOrigin(data)
     var files = try openRun(
       start, corpus: data.corpus.fingerprint, origin: origin, communicator, console: console)
     let report = RunReport(console, train, files, isResumed: start.resumes, ranks: communicator.size)
@@ -117,7 +118,8 @@ public struct TrainJob: Job {
       let shards = ownership.shards(of: communicator.rank)
       let slices = try communicator.agreeing {
         try data.prepare(shards, threads: threads, console: console)
-        return try data.slices(of: shards, shape: configuration.batchShape, seed: train.seed)
+        try augmentation.prepare(threads: threads, console: console)
+        return try data.slices(of: shards, configuration, recordings: augmentation.recordings)
       }
       console.info("Finish loading data!")
 

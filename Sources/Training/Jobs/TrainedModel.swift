@@ -34,11 +34,19 @@ struct TrainedModel {
       let (configuration, weights, file) = try Self.read(source, overrides)
       let speakers = try Self.speakers(in: weights, configuration.model, file: file)
       let bands = try Self.bands(in: weights, file: file)
-      let model = try SpeakerModel(configuration.model, speakers: speakers, bands: bands)
+      let variants = configuration.augment.speed.variants
+      guard speakers.isMultiple(of: variants) else {
+        throw Failure(
+          .badData,
+          "\(file): tells \(speakers) apart, which is not \(variants) of every speaker, as augment.speed has it"
+        )
+      }
+      let model = try SpeakerModel(
+        configuration.model, speakers: speakers / variants, bands: bands, variants: variants)
       let state = ModelState(layout: model.layout)
       let dead = try state.load(weights, file: file)
       if !dead.isEmpty { note("\(file): passed over \(dead.count) names that the model does not use") }
-      let origin = try TrainingOrigin(weights.metadata, speakers: speakers, file: file)
+      let origin = try TrainingOrigin(weights.metadata, speakers: model.speakers, file: file)
       return (configuration, model, state, origin, file)
     }
   }
@@ -62,21 +70,27 @@ struct TrainedModel {
     }
   }
 
+  /// The names of a corpus's speakers by the labels that the weights have for them.
+  func speakers(of corpus: Corpus) throws -> [String] {
+    try SpeakerSelection(of: corpus.speakers, holdingOut: configuration.data.holdoutSpeakers).names
+  }
+
   /// Checks that a corpus has the speakers that the weights tell apart, with the same labels.
   func checkSpeakers(of corpus: Corpus) throws {
-    guard corpus.speakers.count == model.speakers else {
+    let speakers = try speakers(of: corpus)
+    guard speakers.count == model.speakers else {
       throw Failure(
         .badData,
-        "\(corpus.directory) has \(corpus.speakers.count) speakers, but \(file) was trained on \(model.speakers):"
+        "\(corpus.directory) has \(speakers.count) speakers, but \(file) was trained on \(model.speakers):"
           + " is it the data of another run?"
       )
     }
     guard let names = origin.speakers,
-      let label = names.indices.first(where: { names[$0] != corpus.speakers[$0] })
+      let label = names.indices.first(where: { names[$0] != speakers[$0] })
     else { return }
     throw Failure(
       .badData,
-      "\(corpus.directory): speaker \(label) is \(corpus.speakers[label].quoted), where \(file) was trained on"
+      "\(corpus.directory): speaker \(label) is \(speakers[label].quoted), where \(file) was trained on"
         + " \(names[label].quoted): is it the data of another run?")
   }
 

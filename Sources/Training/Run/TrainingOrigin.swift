@@ -17,10 +17,10 @@ package struct TrainingOrigin: Equatable, Sendable {
     self.recipe = recipe
   }
 
-  /// That of what is trained on a corpus.
-  package init(_ corpus: Corpus) {
-    speakers = corpus.speakers
-    recipe = corpus.recipe
+  /// That of what is trained on data.
+  package init(_ data: TrainingData) {
+    speakers = data.speakers.names
+    recipe = data.corpus.recipe
   }
 
   private static let speakersKey = "speakers", recipeKey = "recipe"

@@ -1,3 +1,4 @@
+import Audio
 import Foundation
 import SpeechData
 import TensorCore
@@ -110,6 +111,27 @@ import Testing
     try Augmenter(settings, scale: FeatureScale(), frames: 30).distort(crop.matrix, settings.draws())
     let expected = before.map { max(Float(log(1e-9)), $0 - Float(6 * log(10.0))) }
     #expect(maximumDifference(crop.values, expected) < 1e-5)
+  }
+
+  @Test("the scale of features is read from what they were made with, or is that of the settings")
+  func scales() throws {
+    for kind in FeatureSettings.Kind.allCases {
+      var settings = FeatureSettings()
+      settings.kind = kind
+      settings.lowHertz = 30
+      settings.bands = 50
+      let scale = FeatureScale(FrontEndParameters(settings, rate: 16_000))
+      #expect(scale.bands == 50 && scale.low == 30 && scale.high == 8_000)
+      #expect(FeatureScale(FeatureRecipe(AudioSettings(), settings)) == scale)
+      #expect(
+        abs(scale.floor + [20.723, 15.942, 100][FeatureSettings.Kind.allCases.firstIndex(of: kind)!]) < 1e-3)
+    }
+    #expect(FeatureScale(FrontEndParameters(.dvector40)) == FeatureScale())
+    for text in [
+      "{}", #"{"kind":"mine","bands":40,"low_hz":1,"high_hz":2}"#, #"{"kind":"dvector40","bands":-1}"#,
+    ] {
+      #expect(FeatureScale(try FeatureRecipe(text: text, from: "f")) == nil)
+    }
   }
 
   @Test("nothing is changed where nothing is asked for") func nothing() throws {
