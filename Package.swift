@@ -39,6 +39,7 @@ let package = Package(
     // The files of configs, to which Sources/Recipes/configs is a link, as bytes of the program.
     .target(name: "Recipes", resources: [.embedInCode("configs")]),
     .target(name: "TensorFiles", dependencies: ["CZlib", "Diagnostics"]),
+    .target(name: "Verification", dependencies: ["TensorFiles", "Diagnostics"]),
     .target(
       name: "TensorCore", dependencies: ["CAffinity", "CKernels", "COpenBLAS", "Threads", "Diagnostics"]),
     .target(name: "Collectives", dependencies: ["CKernels", "Diagnostics", "Threads"]),
@@ -94,6 +95,9 @@ let package = Package(
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "CKernels"]),
     .testTarget(
       name: "TensorFilesTests", dependencies: ["TensorFiles", "Diagnostics", "TestSupport"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "VerificationTests", dependencies: ["Verification", "TensorFiles", "Diagnostics", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SpeakerNetTests",
