@@ -7,8 +7,8 @@ import Glibc
 final class ByteCursor {
   /// Why reading failed.
   private(set) var failure: Failure?
-  /// Where the bytes end, for the library.
-  let count: Int
+  /// How many bytes there are.
+  var count: Int { bytes.count }
   private(set) var position = 0
 
   private let bytes: SoundBytes
@@ -16,10 +16,8 @@ final class ByteCursor {
   private let block: UnsafeMutableRawBufferPointer
   private var blockRange = 0..<0
 
-  /// - Parameter count: where the bytes are made to end.
-  init(_ bytes: SoundBytes, count: Int) {
+  init(_ bytes: SoundBytes) {
     self.bytes = bytes
-    self.count = min(count, bytes.count)
     block = .allocate(byteCount: 1 << 14, alignment: 64)
   }
 

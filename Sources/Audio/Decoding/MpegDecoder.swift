@@ -17,7 +17,7 @@ final class MpegDecoder: SampleDecoder {
 
   init(_ bytes: SoundBytes) throws(Failure) {
     self.bytes = bytes
-    cursor = ByteCursor(bytes, count: bytes.count)
+    cursor = ByteCursor(bytes)
     stream = try MpegStream(cursor, bytes.path)
     (rate, channels) = (stream.rate, stream.channels)
     let first = stream.framePosition

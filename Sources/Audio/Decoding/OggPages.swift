@@ -1,54 +1,55 @@
 import Diagnostics
 
-/// The pages of an Ogg stream (RFC 3533), held against their checksums before libsndfile sees any: it passes over a
-/// damaged page without a word, and does not know the length of a file whose last page is missing.
+/// The pages of an Ogg file (RFC 3533), held against their checksums before libsndfile sees any: it passes over a damaged
+/// page without a word, does not know the length of a file that ends within a page, and reads one of several streams
+/// that lie one behind the other.
 struct OggPages {
-  /// Where the last whole page ends.
-  let end: Int
-  /// Whether the last page says that it is the last.
-  let isComplete: Bool
+  /// The whole pages of each stream, one behind the other; at least one stream.
+  private(set) var streams: [Range<Int>] = []
+  /// Whether the file ends within a page. Not every file says which page is its last.
+  private(set) var endsWithinPage = false
 
-  /// - Throws: `.badData` for pages that are damaged, are missing or belong to several streams.
+  /// - Throws: `.badData` for pages that are damaged, are missing or belong to several streams at once.
   init(_ bytes: SoundBytes) throws(Failure) {
     var page = [UInt8](repeating: 0, count: Self.longest)
-    var position = 0
-    var number: UInt32 = 0
-    var serial: UInt64?
+    var (position, number, serial) = (0, UInt32(0), UInt64(0))
     var isLast = false
-    while !isLast {
+    /// How the first packet of each stream begins: the coding.
+    var coding: ArraySlice<UInt8> = []
+    while position < bytes.count {
       let there = try Self.read(bytes, at: position, into: &page)
-      guard there >= 4 else { break }
-      guard page.has("OggS") else {
+      guard page[..<min(4, there)].elementsEqual(Array("OggS".utf8).prefix(there)) else {
+        // Behind a last page there may be tags.
+        if isLast { break }
         throw Self.damage(bytes, "no page begins at byte \(position)")
       }
-      guard let length = Self.length(of: page, there) else { break }
+      guard let length = Self.length(of: page, there) else {
+        endsWithinPage = true
+        break
+      }
       guard page[4] == 0, Self.checksum(page, length) == UInt32(page.unsigned(at: 22, size: 4)) else {
         throw Self.damage(bytes, "the page at byte \(position) does not fit its checksum")
       }
-      let isFirst = page[5] & 2 != 0
-      guard isFirst == (position == 0),
-        page.unsigned(at: 14, size: 4) == serial ?? page.unsigned(at: 14, size: 4)
-      else {
-        throw Failure(
-          .badData,
-          "\(bytes.path): is Ogg of several streams, where one is read; convert it: ffmpeg -i IN OUT.wav")
+      if page[5] & 2 != 0 || position == 0 {
+        let packet = 27 + Int(page[26])
+        let head = page[packet..<max(packet, min(packet + 7, length))]
+        if position == 0 { coding = head }
+        guard page[5] & 2 != 0, head.elementsEqual(coding) else {
+          throw Self.several(bytes, "of different kinds")
+        }
+        streams.append(position..<position)
+        (number, serial) = (0, page.unsigned(at: 14, size: 4))
       }
-      serial = page.unsigned(at: 14, size: 4)
+      guard page.unsigned(at: 14, size: 4) == serial else { throw Self.several(bytes, "at once") }
       guard page.unsigned(at: 18, size: 4) == number else {
         throw Self.damage(bytes, "pages are missing before byte \(position)")
       }
-      number &+= 1
       isLast = page[5] & 4 != 0
+      number &+= 1
       position += length
+      streams[streams.count - 1] = streams.last!.lowerBound..<position
     }
-    end = position
-    isComplete = isLast
-    if isLast, try bytes.bytes(at: position, atMost: 4).has("OggS") {
-      throw Failure(
-        .badData,
-        "\(bytes.path): is several Ogg streams one behind the other, where one is read; "
-          + "convert it: ffmpeg -i IN OUT.wav")
-    }
+    guard !streams.isEmpty else { throw Self.damage(bytes, "it ends within its first page") }
   }
 
   /// 27 bytes, 255 lengths, and 255 segments of 255 bytes.
@@ -56,6 +57,13 @@ struct OggPages {
 
   private static func damage(_ bytes: SoundBytes, _ what: String) -> Failure {
     Failure(.badData, "\(bytes.path): the Ogg is damaged: \(what)")
+  }
+
+  private static func several(_ bytes: SoundBytes, _ how: String) -> Failure {
+    Failure(
+      .badData,
+      "\(bytes.path): is Ogg of several streams \(how), which is not read; convert it: ffmpeg -i IN -vn OUT.wav"
+    )
   }
 
   private static func read(_ bytes: SoundBytes, at position: Int, into page: inout [UInt8]) throws(Failure)

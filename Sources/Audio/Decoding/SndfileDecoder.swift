@@ -1,69 +1,56 @@
-import CSndfile
 import Diagnostics
-import Synchronization
 
 /// FLAC, Ogg Vorbis and Ogg Opus, decoded by libsndfile out of our own reads.
 ///
 /// Opus comes at the rate that its header names as that of its origin, if Opus knows it (8, 12, 16, 24, 48 kHz), else at
 /// 48 kHz.
 final class SndfileDecoder: SampleDecoder {
-  private let cursor: ByteCursor
-  private let kind: SoundFile.Kind
-  private var handle: OpaquePointer
-  private let information: SF_INFO
-  /// The frame that is read next.
-  private var position = 0
-  /// What libsndfile said when it gave less than it was asked for.
-  private var error: String?
-
-  var rate: Int { Int(information.samplerate) }
-  var channels: Int { Int(information.channels) }
-  /// libsndfile says the greatest number where it knows none.
-  var frames: Int? {
-    information.frames > 0 && information.frames < Int64.max ? Int(information.frames) : nil
-  }
+  let rate: Int
+  let channels: Int
+  let frames: Int?
   var mayBeNonFinite: Bool { kind != .flac }
   private(set) var shortfall: String?
 
+  private let kind: SoundFile.Kind
+  private let path: String
+  /// What is decoded, one behind the other: an Ogg file may be several streams.
+  private let parts: [SoundBytes]
+  /// The part that is decoded now, and how.
+  private var part = 0
+  private var stream: SndfileStream
+  /// The frame that is read next.
+  private var position = 0
+
   init(_ bytes: SoundBytes, _ kind: SoundFile.Kind) throws(Failure) {
-    self.kind = kind
-    var end = bytes.count
-    if kind != .flac {
+    (self.kind, path) = (kind, bytes.path)
+    if kind == .flac {
+      parts = [bytes]
+    } else {
       let pages = try OggPages(bytes)
-      end = pages.end
-      if !pages.isComplete { shortfall = "is cut short: the last page of the Ogg stream is missing" }
+      parts = pages.streams.map { bytes[$0] }
+      if pages.endsWithinPage { shortfall = "is cut short: it ends within a page of the Ogg stream" }
     }
-    cursor = ByteCursor(bytes, count: end)
-    (handle, information) = try Self.open(cursor, bytes.path)
-    path = bytes.path
+    stream = try SndfileStream(parts[0])
+    (rate, channels) = (stream.rate, stream.channels)
+    frames = parts.count == 1 ? stream.frames : nil
   }
 
-  deinit { sf_close(handle) }
-
   func decode(into buffer: UnsafeMutableBufferPointer<Float>) throws(Failure) -> Int {
-    let wanted = sf_count_t(buffer.count / channels)
-    let count = max(0, sf_readf_float(handle, buffer.baseAddress!, wanted))
-    if let failure = cursor.failure { throw failure }
-    position += Int(count)
-    // The next call forgets what was wrong in this one.
-    if count < wanted, error == nil, sf_error(handle) != 0 { error = Self.text(of: handle) }
-    if count == 0, shortfall == nil {
-      if let frames, position < frames {
-        shortfall =
-          "is damaged or cut short: \(position) of the \(frames) frames of its header can be decoded"
-      } else if frames == nil, let error {
-        shortfall = "is damaged or cut short after \(position) frames: \(error)"
-      }
+    while true {
+      let count = try stream.read(into: buffer)
+      position += count
+      if count > 0 { return count }
+      if shortfall == nil, parts.count == 1 { shortfall = missing }
+      guard part + 1 < parts.count else { return 0 }
+      try open(part + 1)
     }
-    return Int(count)
   }
 
   func seek(toFrame frame: Int) throws(Failure) -> Bool {
     // After a seek Opus needs some time until it gives the same samples again, and libsndfile's place in Vorbis is not
     // always the one that was asked for.
-    guard kind == .flac, frames != nil, information.seekable != 0 else { return false }
-    guard sf_seek(handle, sf_count_t(frame), Int32(SEEK_SET)) == frame else {
-      if let failure = cursor.failure { throw failure }
+    guard kind == .flac, frames != nil else { return false }
+    guard try stream.seek(toFrame: frame) else {
       try rewind()
       return false
     }
@@ -72,41 +59,29 @@ final class SndfileDecoder: SampleDecoder {
   }
 
   func rewind() throws(Failure) {
-    let (fresh, _) = try Self.open(cursor, path)
-    sf_close(handle)
-    handle = fresh
-    (position, error) = (0, nil)
+    try open(0)
+    position = 0
   }
 
-  private let path: String
-
-  /// What goes wrong while a file is opened, libsndfile keeps in variables of the process.
-  private static let opening = Mutex(())
-
-  private static func open(_ cursor: ByteCursor, _ path: String) throws(Failure) -> (OpaquePointer, SF_INFO) {
-    var functions = SF_VIRTUAL_IO(
-      get_filelen: { sf_count_t(ByteCursor.behind($0).count) },
-      seek: { sf_count_t(ByteCursor.behind($2).seek(Int($0), $1)) },
-      read: { sf_count_t(ByteCursor.behind($2).read(Int($1), into: $0)) },
-      write: { _, _, _ in 0 },
-      tell: { sf_count_t(ByteCursor.behind($0).position) })
-    var information = SF_INFO()
-    _ = cursor.seek(0, SEEK_SET)
-    var handle: OpaquePointer?
-    var text = ""
-    opening.withLock { _ in
-      handle = sf_open_virtual(&functions, Int32(SFM_READ), &information, cursor.pointer)
-      if handle == nil { text = Self.text(of: nil) }
+  /// How the end shows that something was not decoded.
+  private var missing: String? {
+    guard let frames else {
+      return stream.error.map { "is damaged or cut short after \(position) frames: \($0)" }
     }
-    if let failure = cursor.failure {
-      if let handle { sf_close(handle) }
-      throw failure
-    }
-    guard let handle else { throw Failure(.badData, "\(path): cannot be decoded: \(text)") }
-    return (handle, information)
+    // Where no page of Opus says that it is the last, libsndfile gives a few milliseconds less than it promises.
+    let tolerance = kind == .opus ? rate / 50 : 0
+    guard position + tolerance < frames else { return nil }
+    return "is damaged or cut short: \(position) of the \(frames) frames of its header can be decoded"
   }
 
-  private static func text(of handle: OpaquePointer?) -> String {
-    "libsndfile says \(String(cString: sf_strerror(handle)).onOneLine.quoted)"
+  private func open(_ part: Int) throws(Failure) {
+    stream = try SndfileStream(parts[part])
+    self.part = part
+    guard stream.rate == rate, stream.channels == channels else {
+      throw Failure(
+        .badData,
+        "\(path): changes in the middle from \(channels) channels at \(rate) Hz to \(stream.channels) at \(stream.rate)"
+      )
+    }
   }
 }

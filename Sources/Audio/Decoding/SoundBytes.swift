@@ -15,8 +15,11 @@ struct SoundBytes: Sendable {
     count = range?.count ?? file.byteCount
   }
 
-  /// What is behind the first bytes.
-  func dropFirst(_ count: Int) -> SoundBytes { SoundBytes(file, (start + count)..<end) }
+  /// A stretch of them.
+  subscript(_ range: Range<Int>) -> SoundBytes {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count)
+    return SoundBytes(file, start + range.lowerBound..<start + range.upperBound)
+  }
 
   /// What errors call the file.
   var path: String { file.path }

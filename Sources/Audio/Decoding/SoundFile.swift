@@ -88,7 +88,7 @@ public struct SoundFile: ~Copyable {
     let decoder: any SampleDecoder =
       switch kind {
       case .wav: try WaveDecoder(bytes)
-      case .flac, .vorbis, .opus: try SndfileDecoder(bytes.dropFirst(offset), kind)
+      case .flac, .vorbis, .opus: try SndfileDecoder(bytes[offset..<bytes.count], kind)
       case .mp3: try MpegDecoder(bytes)
       }
     try check(decoder.rate, limits.rate, "samples a second")
