@@ -1,5 +1,6 @@
 import Audio
 import Diagnostics
+import Foundation
 import TestSupport
 import Testing
 
@@ -27,7 +28,7 @@ struct MpegTests {
     expectFailure(saying: "MPEG frames of its header are there") { try decode(endless) }
   }
 
-  @Test("may have tags and zeros behind it, and nothing else")
+  @Test("may have tags and zeros behind it, and nothing else unless its own tag tells its length")
   func tails() throws {
     for name in ["mp3-tag.mp3", "mp3-plain.mp3"] {
       let bytes = try SoundFixture.bytes(name)
@@ -40,12 +41,30 @@ struct MpegTests {
       }
       for tail in [letters, [UInt8](repeating: 0, count: 3_000) + letters] {
         let path = try folder.write(bytes + tail)
+        // Where a tag says how many frames there are, and there are, nothing is missing.
+        if name == "mp3-tag.mp3" {
+          #expect(try decode(path).samples == whole)
+          continue
+        }
         expectFailure(saying: "is damaged: no MPEG frame follows the one that ends at byte \(bytes.count)") {
           try decode(path)
         }
         #expect(try decode(path, truncated: .accept).samples == whole)
       }
     }
+  }
+
+  @Test("that becomes shorter while it is read is an error and no end of the process")
+  func shrinking() throws {
+    let bytes = try SoundFixture.bytes("mp3-plain.mp3")
+    let path = try folder.write(Array(repeating: bytes, count: 20).flatMap { $0 })
+    expectFailure(.inputOutput, saying: "became shorter while it was read") { try decodeShrinking(path) }
+  }
+
+  private func decodeShrinking(_ path: String) throws(Failure) -> Int {
+    var file = try SoundFile(path: path)
+    #expect(truncate(path, 30_000) == 0)
+    return try rest(of: &file).count
   }
 
   @Test("that changes its rate in the middle is refused")

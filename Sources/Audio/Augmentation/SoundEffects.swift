@@ -3,8 +3,8 @@ import Foundation
 
 // What is done to samples without a draw: who draws is told by SpeechData.
 extension [Float] {
-  /// Adds other sound at a ratio to this one as it was: g = √(P / (P' · 10^(dB / 10))), with P a mean square and 1e-10 more,
-  /// so that silence makes no infinity.
+  /// Adds other sound at a ratio to this one as it was: g = √(P / (P' · 10^(dB / 10))), with P a mean square and
+  /// 1e-10 more, so that silence makes no infinity.
   ///
   /// - Parameters:
   ///   - other: as many samples.
@@ -37,10 +37,11 @@ extension [Float] {
   }
 }
 
-/// A filter that takes narrow bands out, as SpeechBrain's `DropFreq` makes it: each a low-pass and a high-pass filter of
-/// 101 taps under Blackman windows, cut to 101 taps after each.
+/// A filter that takes narrow bands out, as SpeechBrain's `DropFreq` makes it: each a low-pass and a high-pass filter
+/// of 101 taps under Blackman windows, cut to 101 taps after each.
 public struct NotchFilter: Sendable {
-  /// [101], for a correlation as torch's `conv1d` is one: torch's Blackman window, and so these, are not quite symmetric.
+  /// [101], for a correlation as torch's `conv1d` is one: torch's Blackman window, and so these, are not quite
+  /// symmetric.
   public private(set) var taps: [Float]
 
   private static let length = 101

@@ -14,6 +14,8 @@ final class MpegDecoder: SampleDecoder {
   let frames: Int?
   var mayBeNonFinite: Bool { true }
   private(set) var shortfall: String?
+  /// Whether a tag tells how many MPEG frames there are, and there are.
+  private let isAllThere: Bool
 
   init(_ bytes: SoundBytes) throws(Failure) {
     self.bytes = bytes
@@ -22,7 +24,9 @@ final class MpegDecoder: SampleDecoder {
     (rate, channels) = (stream.rate, stream.channels)
     let first = stream.framePosition
     let (counted, samples) = try stream.count()
-    if let promised = try Self.promise(bytes, before: first), counted < promised {
+    let promised = try Self.promise(bytes, before: first)
+    isAllThere = promised.map { counted >= $0 } ?? false
+    if let promised, !isAllThere {
       shortfall = "is cut short: \(counted) of the \(promised) MPEG frames of its header are there"
       frames = nil
       try rewind()
@@ -33,7 +37,7 @@ final class MpegDecoder: SampleDecoder {
 
   func decode(into buffer: UnsafeMutableBufferPointer<Float>) throws(Failure) -> Int {
     let count = try stream.read(into: buffer)
-    if count == 0, shortfall == nil { shortfall = try tailFault() }
+    if count == 0, shortfall == nil, !isAllThere { shortfall = try tailFault() }
     return count
   }
 
@@ -43,8 +47,8 @@ final class MpegDecoder: SampleDecoder {
 
   func rewind() throws(Failure) {
     stream = try MpegStream(cursor, bytes.path)
-    // A handle that has counted more or fewer frames than its tag tells no longer believes the tag in anything. Where the
-    // end alone is missing, the delay at the beginning is still true.
+    // A handle that has counted more or fewer frames than its tag tells no longer believes the tag in anything. Where
+    // the end alone is missing, the delay at the beginning is still true.
     if frames != nil { _ = try stream.count() }
   }
 

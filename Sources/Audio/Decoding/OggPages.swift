@@ -1,8 +1,8 @@
 import Diagnostics
 
-/// The pages of an Ogg file (RFC 3533), held against their checksums before libsndfile sees any: it passes over a damaged
-/// page without a word, does not know the length of a file that ends within a page, and reads one of several streams
-/// that lie one behind the other.
+/// The pages of an Ogg file (RFC 3533), held against their checksums before libsndfile sees any: it passes over a
+/// damaged page without a word, does not know the length of a file that ends within a page, and reads one of several
+/// streams that lie one behind the other.
 struct OggPages {
   /// The whole pages of each stream, one behind the other; at least one stream.
   private(set) var streams: [Range<Int>] = []

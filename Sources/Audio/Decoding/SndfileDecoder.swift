@@ -2,8 +2,8 @@ import Diagnostics
 
 /// FLAC, Ogg Vorbis and Ogg Opus, decoded by libsndfile out of our own reads.
 ///
-/// Opus comes at the rate that its header names as that of its origin, if Opus knows it (8, 12, 16, 24, 48 kHz), else at
-/// 48 kHz.
+/// Opus comes at the rate that its header names as that of its origin, if Opus knows it (8, 12, 16, 24, 48 kHz), else
+/// at 48 kHz.
 final class SndfileDecoder: SampleDecoder {
   let rate: Int
   let channels: Int

@@ -2,8 +2,8 @@ import Diagnostics
 
 /// The samples of a WAV file.
 ///
-/// Read and not mapped: a file that becomes shorter meanwhile is then an error and no signal, and from the page cache it
-/// is as fast.
+/// Read and not mapped: a file that becomes shorter meanwhile is then an error and no signal, and from the page cache
+/// it is as fast.
 final class WaveDecoder: SampleDecoder {
   private let bytes: SoundBytes
   private let header: WaveHeader

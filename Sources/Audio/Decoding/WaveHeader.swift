@@ -2,9 +2,9 @@ import Diagnostics
 
 /// What a WAV file says of its samples, and where they are.
 ///
-/// A WAV is a RIFF file: chunks of a name, a length and so many bytes, padded to an even number. Of these `fmt `, `data`
-/// and, in a file of more than 4 GiB (RF64, EBU Tech 3306), `ds64` are looked at. Lengths are only ever compared with
-/// the file's own.
+/// A WAV is a RIFF file: chunks of a name, a length and so many bytes, padded to an even number. Of these `fmt `,
+/// `data` and, in a file of more than 4 GiB (RF64, EBU Tech 3306), `ds64` are looked at. Lengths are only ever
+/// compared with the file's own.
 struct WaveHeader {
   /// How a sample is written, in little-endian bytes.
   enum Encoding: Int {

@@ -4,8 +4,8 @@ import Diagnostics
 /// Augments crops of sound, one after the other: other speeds, and of noise, music, babble, rooms, notches and silenced
 /// stretches the one that happens. What is done to features (``Augmenter``: gain, warp, masks) comes after.
 ///
-/// Belongs to one thread at a time. What it does to a crop depends on the crop and on its ``AugmentationDraws`` alone; the
-/// recordings are read when they are wanted.
+/// Belongs to one thread at a time. What it does to a crop depends on the crop and on its ``AugmentationDraws``
+/// alone; the recordings are read when they are wanted.
 public final class SoundAugmenter {
   /// What speech is put under or into.
   public struct Recordings: Sendable {
