@@ -156,8 +156,9 @@ struct BenchSetup<C: Communicator> {
 
   /// This rank's training slices, read as training reads them. Collective.
   func slices() throws -> TrainingSlices {
-    try communicator.agreeing {
-      let augmentation = try AugmentationData(configuration, for: data)
+    let packed = try configuration.packingNoise(communicator, console: console) ?? configuration
+    return try communicator.agreeing {
+      let augmentation = try AugmentationData(packed, for: data)
       try augmentation.prepare(threads: threads, console: console)
       return try data.slices(of: localShards, configuration, recordings: augmentation.recordings)
     }

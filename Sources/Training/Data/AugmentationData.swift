@@ -2,12 +2,46 @@ import Collectives
 import Diagnostics
 import SpeechData
 
+extension Configuration {
+  /// The same with packs in the cache in the place of folders of sound that are laid under speech: features of them, as
+  /// the configuration makes them. They are made where they are not there yet. Collective.
+  ///
+  /// - Parameter only: whether none is made; `nil` is returned where one is missing.
+  package func packingNoise<C: Communicator>(
+    _ communicator: C, console: Console, onlyIfThere only: Bool = false
+  ) throws -> Configuration? {
+    var packed = self, sound = self
+    // How the data is laid out says nothing of the noise.
+    sound.data.layout = nil
+    var places: [String: String] = [:]
+    let parts: [WritableKeyPath<Configuration, AugmentationSettings.Interference>] = [
+      \.augment.noise, \.augment.music, \.augment.babble,
+    ]
+    guard augment.noise.probability + augment.music.probability + augment.babble.probability > 0 else {
+      return self
+    }
+    for part in parts {
+      guard let folder = self[keyPath: part].corpus else { continue }
+      if places[folder] == nil {
+        let cache = try SoundCache(folder, sound, communicator)
+        if only, let cache, try !cache.isThere(communicator) { return nil }
+        places[folder] = try cache?.provide(communicator, console: console) ?? folder
+      }
+      packed[keyPath: part].corpus = places[folder]
+    }
+    return packed
+  }
+}
+
 /// The corpora that an augmentation lays under speech.
 package struct AugmentationData: Sendable {
   /// What is read of them, by kind.
   package private(set) var recordings = Augmenter.Recordings()
   /// Each once.
   private var corpora: [Corpus] = []
+
+  /// Nothing.
+  package init() {}
 
   /// Opens the corpora that a configuration asks for, for features like those of `data`.
   ///

@@ -67,9 +67,11 @@ package struct TrainingData: Sendable {
 extension TrainingData {
   /// Reads and verifies the frames of a rank's shards, with a progress line.
   package func prepare(_ localShards: Range<Int>, threads: Int, console: Console) throws {
-    let total = localShards.reduce(0) { $0 + training[$1].count + validation[$1].count }
-    try show(total, console) { progress in
-      try corpus.prepare(shards: localShards, of: shards, threads: threads, progress: progress)
+    let utterances = localShards.flatMap { shard in
+      training[shard] + validation[shard].map { split.validation[$0] }
+    }
+    try show(utterances.count, console) { progress in
+      try corpus.prepare(utterances, threads: threads, progress: progress)
     }
   }
 

@@ -73,8 +73,7 @@ public struct TrainJob: Job {
       return data
     }
     try communicator.checkSameData(data.corpus.fingerprint, directory)
-    let augmentation = try communicator.agreeing { try AugmentationData(configuration, for: data) }
-    try augmentation.check(communicator)
+    let augmentation = try openAugmentation(configuration, data, communicator, console)
     let model = try communicator.agreeing {
       try SpeakerModel(
         configuration.model, speakers: data.speakers.names.count, bands: data.corpus.bands,
@@ -141,12 +140,26 @@ public struct TrainJob: Job {
     }
   }
 
+  /// What is laid under the speech; nothing in a dry run that would have to make a pack of it first. Collective.
+  private func openAugmentation<C: Communicator>(
+    _ configuration: Configuration, _ data: TrainingData, _ communicator: C, _ console: Console
+  ) throws -> AugmentationData {
+    guard
+      let packed = try configuration.packingNoise(communicator, console: console, onlyIfThere: dryRun)
+    else { return AugmentationData() }
+    let augmentation = try communicator.agreeing { try AugmentationData(packed, for: data) }
+    try augmentation.check(communicator)
+    return augmentation
+  }
+
   private func describe<C: Communicator>(
     _ data: TrainingData, _ model: SpeakerModel, _ communicator: C, _ threads: Int, _ console: Console
   ) {
+    let count = data.corpus.speakers.count - data.speakers.names.count
+    let heldOut = count == 0 ? "" : "; \(count) \(count == 1 ? "speaker is" : "speakers are") held out"
     console.info(
       "\(data.corpus.utterances.count) utterances of \(data.corpus.speakers.count) speakers in \(data.corpus.directory):"
-        + " \(data.split.training.count) to train, \(data.split.validation.count) to validate")
+        + " \(data.split.training.count) to train, \(data.split.validation.count) to validate\(heldOut)")
     console.info(
       "\(model.parameterCount) parameters, \(model.encoderParameters) of them in the encoder;"
         + " \(data.shards) shards on \(communicator.size) \(communicator.size == 1 ? "process" : "processes"),"
