@@ -111,6 +111,23 @@ public final class FeatureExtractor: Sendable {
     return samples
   }
 
+  /// Some of the samples of a recording, fewer where it ends before: the same that ``samples(of:)`` has there.
+  ///
+  /// What needs all of a recording (its loudest sample, its silence) makes all of it be read; otherwise the part alone is.
+  ///
+  /// - Parameter part: at the settings' rate.
+  public func samples(of source: SoundSource, _ part: Range<Int>) throws(Failure) -> [Float] {
+    guard SampleReader.canRead(partOf: source, audio) else {
+      let all = try samples(of: source)
+      return Array(all[min(part.lowerBound, all.count)..<min(part.upperBound, all.count)])
+    }
+    var reader = try SampleReader(source, audio, resampler: resampler, part: part)
+    var samples: [Float] = []
+    samples.reserveCapacity(part.count)
+    while try reader.read(into: &samples) {}
+    return samples
+  }
+
   private func give(
     _ features: inout [Float], _ summary: inout Summary, _ sink: (ArraySlice<Float>) throws(Failure) -> Void
   ) throws(Failure) {

@@ -111,9 +111,9 @@ private struct AugmentedSource {
     let data = try TrainingData(directory: try corpus.pack(files: 8), configuration)
     let shards = 0..<configuration.train.shards, console = Console(talks: false)
     try data.prepare(shards, threads: threads, console: console)
-    let augmentation = try AugmentationData(configuration, for: data)
+    let augmentation = try AugmentationData(configuration, for: data, SoloGroup(), console: console)
     try augmentation.prepare(threads: threads, console: console)
-    slices = try data.slices(of: shards, configuration, recordings: augmentation.recordings)
+    slices = try augmentation.slices(of: shards, data, configuration)
   }
 }
 

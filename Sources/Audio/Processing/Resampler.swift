@@ -65,6 +65,17 @@ public struct Resampler: Sendable {
   /// The number of samples that `count` become.
   public func samples(of count: Int) -> Int { (count * phases + step - 1) / step }
 
+  /// What of a signal has to be known for a part of the result, which has the same bits then as in the whole.
+  ///
+  /// - Returns: the signal's samples, from the beginning of a group on, and how many of the result's to leave out.
+  func needed(for part: Range<Int>) -> (Range<Int>, skipping: Int) {
+    // Groups whose taps reach before where the signal is begun.
+    let lead = (max(0, -Int(starts[0])) + step - 1) / step
+    let group = max(0, part.lowerBound / phases - lead)
+    let end = (part.upperBound + phases - 1) / phases * step + step + length
+    return (group * step..<end, part.lowerBound - group * phases)
+  }
+
   /// A whole signal, resampled.
   public func callAsFunction(_ samples: [Float]) -> [Float] {
     var stream = stream()

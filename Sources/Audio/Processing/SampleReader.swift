@@ -85,16 +85,21 @@ struct SampleReader: ~Copyable {
   private let gain: Float?
   private var trim: SilenceTrim?
   private let most: Int
+  /// Whether a part is read: where the file ends within it is then no matter.
+  private let isPart: Bool
+  /// Samples that are made and not given: those before a part that is asked for.
+  private var surplus = 0
 
   /// - Parameters:
   ///   - resampler: tables for two rates.
   ///   - gain: what samples are multiplied with, the result cut off at ±1; nil for nothing.
   ///   - trims: whether silence is taken out where the settings say so.
+  ///   - part: which of its samples are wanted, of a recording that ``canRead(partOf:_:)`` allows; nil for all.
   /// - Throws: `.missingInput`, `.inputOutput` or `.badData` for a file that cannot be read, `.badData` without the
   ///   channel that is meant.
   init(
     _ source: SoundSource, _ settings: AudioSettings, resampler: (_ from: Int, _ to: Int) -> Resampler,
-    gain: Float? = nil, trims: Bool = true
+    gain: Float? = nil, trims: Bool = true, part: Range<Int>? = nil
   ) throws(Failure) {
     let file = try SoundFile(path: source.path, range: source.range, truncated: settings.truncated)
     let channel = source.channel.map(AudioSettings.Channel.number) ?? settings.channel
@@ -111,18 +116,37 @@ struct SampleReader: ~Copyable {
     self.gain = gain
     self.channel = channel
     fileRate = rate
-    stretches = source.stretches.isEmpty ? [0..<Int.max] : source.stretches.map { $0.frames(rate: rate) }
     frames = .allocate(capacity: Self.block * channels)
     frames.initialize(repeating: 0)
     var rates = [rate]
     if let bandwidth = settings.bandwidth, bandwidth < rate { rates.append(bandwidth) }
     if rates.last != settings.rate { rates.append(settings.rate) }
-    resampling = zip(rates, rates.dropFirst()).map { resampler($0, $1).stream() }
+    let tables = zip(rates, rates.dropFirst()).map { resampler($0, $1) }
+    resampling = tables.map { $0.stream() }
+    var wanted = source.stretches.isEmpty ? [0..<Int.max] : source.stretches.map { $0.frames(rate: rate) }
+    var most = settings.maxSeconds.map { Int(($0 * Double(settings.rate)).rounded()) } ?? .max
+    if let part {
+      let needed = tables.first?.needed(for: part) ?? (part, skipping: 0)
+      let all = wanted[0]
+      wanted = [
+        all.lowerBound + needed.0.lowerBound..<min(all.upperBound, all.lowerBound + needed.0.upperBound)
+      ]
+      surplus = needed.skipping
+      most = min(most, part.count)
+    }
+    stretches = wanted
+    isPart = part != nil
+    self.most = most
     trim = trims && settings.trim == .sox ? SilenceTrim(rate: settings.rate) : nil
-    most = settings.maxSeconds.map { Int(($0 * Double(settings.rate)).rounded()) } ?? .max
   }
 
   deinit { frames.deallocate() }
+
+  /// Whether a part of a recording can be read without all that is before it.
+  static func canRead(partOf source: SoundSource, _ settings: AudioSettings) -> Bool {
+    settings.trim == .none && settings.peakDecibels == nil && settings.bandwidth == nil
+      && source.stretches.count < 2
+  }
 
   /// Appends what the next block of the file gives, perhaps nothing.
   ///
@@ -149,6 +173,11 @@ struct SampleReader: ~Copyable {
       block.withUnsafeBufferPointer { trim!.push($0, into: &samples) }
       if isLast { trim!.finish(into: &samples) }
     }
+    if surplus > 0 {
+      let count = min(surplus, samples.count - old)
+      samples.removeSubrange(old..<old + count)
+      surplus -= count
+    }
     let room = most - given
     if samples.count - old >= room { samples.removeLast(samples.count - old - room) }
     given += samples.count - old
@@ -169,7 +198,7 @@ struct SampleReader: ~Copyable {
         ? 0 : file.read(into: UnsafeMutableBufferPointer(rebasing: frames[..<(wanted * file.channels)]))
       position += count
       if count == 0 {
-        if stretch.upperBound != .max, stretch.upperBound > position {
+        if !isPart, stretch.upperBound != .max, stretch.upperBound > position {
           let missing = Double(stretch.upperBound - position) / Double(file.rate)
           guard missing <= Self.tolerance else {
             throw Failure(

@@ -1,4 +1,5 @@
 import Collectives
+import DataParallel
 import Diagnostics
 import Foundation
 import SpeakerNet
@@ -112,6 +113,7 @@ struct BenchSetup<C: Communicator> {
   /// Threads of each rank.
   let threads: Int
   let data: TrainingData
+  let augmentation: AugmentationData
   let model: SpeakerModel
 
   /// This rank's shards.
@@ -135,13 +137,17 @@ struct BenchSetup<C: Communicator> {
     try KernelReport(communicator).show(on: console)
 
     let train = configuration.train
-    let directory =
+    let named =
       try job.data
       ?? BenchCorpus(shards: train.shards).provide(communicator, threads: threads, console: console)
+    let cache = try SoundCache(named, configuration, communicator)
+    let directory = try cache?.provide(communicator, console: console) ?? named
     let data = try communicator.agreeing {
       try TrainingData(directory: directory, configuration)
     }
     self.data = data
+    augmentation = try AugmentationData(
+      configuration, for: data, sound: cache, communicator, console: console)
     model = try communicator.agreeing {
       try SpeakerModel(
         configuration.model, speakers: data.speakers.names.count, bands: data.corpus.bands,
@@ -156,11 +162,19 @@ struct BenchSetup<C: Communicator> {
 
   /// This rank's training slices, read as training reads them. Collective.
   func slices() throws -> TrainingSlices {
-    let packed = try configuration.packingNoise(communicator, console: console) ?? configuration
-    return try communicator.agreeing {
-      let augmentation = try AugmentationData(packed, for: data)
+    try communicator.agreeing {
       try augmentation.prepare(threads: threads, console: console)
-      return try data.slices(of: localShards, configuration, recordings: augmentation.recordings)
+      return try augmentation.slices(of: localShards, data, configuration)
+    }
+  }
+
+  /// The same, made beside the steps where training makes them so. Collective.
+  func source() throws -> any SliceSource {
+    let processors = try ThreadCount.resolve(nil, communicator)
+    return try communicator.agreeing {
+      try augmentation.prepare(threads: threads, console: console)
+      return try augmentation.source(
+        of: localShards, data, configuration, threads: threads, processors: processors)
     }
   }
 

@@ -23,7 +23,7 @@ struct StepBench<C: Communicator> {
 
   /// Collective.
   func measure() throws -> StepFigures {
-    let slices = try setup.slices()
+    let slices = try setup.source()
     let (trainer, pace) = try warmTrainer(slices)
     // Here every page that a step needs is in place, and nothing else is.
     let memory = try largest(ProcessMemory.peakWithoutCorpus)
@@ -50,7 +50,7 @@ struct StepBench<C: Communicator> {
 
   /// The intervals of some steps, of all ranks, on rank 0; `nil` elsewhere. Collective.
   func trace() throws -> ChromeTrace? {
-    let slices = try setup.slices()
+    let slices = try setup.source()
     let (trainer, _) = try warmTrainer(slices)
     trainer.startClocks(keepsIntervals: true)
     try communicator.barrier()
@@ -64,7 +64,7 @@ struct StepBench<C: Communicator> {
     return try ChromeTrace(communicator, clocks: trainer.clocks, stepStarts: starts, origin: origin)
   }
 
-  private func breakdown(_ slices: TrainingSlices, stepSeconds: Double) throws -> PhaseBreakdown {
+  private func breakdown(_ slices: any SliceSource, stepSeconds: Double) throws -> PhaseBreakdown {
     let (trainer, pace) = try warmTrainer(slices)
     trainer.startClocks()
     let steps = max(1, Int(0.2 * seconds / pace))
@@ -75,7 +75,7 @@ struct StepBench<C: Communicator> {
   }
 
   /// A trainer that has made its first steps, and the seconds that a step takes it.
-  private func warmTrainer(_ slices: TrainingSlices) throws -> (Trainer<C>, pace: Double) {
+  private func warmTrainer(_ slices: any SliceSource) throws -> (Trainer<C>, pace: Double) {
     let trainer = try Trainer(
       communicator, configuration: setup.configuration, model: setup.model, threads: setup.threads)
     _ = try time(2, trainer, slices)
@@ -85,7 +85,7 @@ struct StepBench<C: Communicator> {
     return (trainer, try time(steps, trainer, slices) / Double(steps))
   }
 
-  private func time(_ steps: Int, _ trainer: Trainer<C>, _ slices: TrainingSlices) throws -> Double {
+  private func time(_ steps: Int, _ trainer: Trainer<C>, _ slices: any SliceSource) throws -> Double {
     try communicator.seconds { for _ in 0..<steps { _ = try trainer.takeStep(from: slices) } }
   }
 

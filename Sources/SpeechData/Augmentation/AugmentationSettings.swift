@@ -134,6 +134,15 @@ public struct AugmentationSettings: Equatable, Sendable {
     func callAsFunction(at place: Float) -> Double { low + (high - low) * Double(place) }
   }
 
+  /// The folders that are laid under speech, each once.
+  public var folders: [String] {
+    var folders: [String] = []
+    for part in [noise, music, babble] where part.probability > 0 {
+      if let folder = part.corpus ?? noise.corpus, !folders.contains(folder) { folders.append(folder) }
+    }
+    return folders
+  }
+
   /// Whether something is asked for that features alone cannot give.
   public var needsSound: Bool {
     reverb.probability > 0 || dropFrequency.probability > 0 || dropChunk.probability > 0

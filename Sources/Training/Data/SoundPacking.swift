@@ -119,14 +119,14 @@ struct SoundPacking {
 }
 
 /// A pack of sound that a job was given as it is, kept in the user's cache folder.
-struct SoundCache {
+package struct SoundCache {
   private let packing: SoundPacking
 
   /// nil for data that holds features. Collective.
   ///
   /// - Parameter hearing: by whose settings sound becomes features; asked for if it is sound.
   /// - Throws: `.usage` or `.missingInput` on all ranks for data that is none, or that can be read in two ways.
-  init?<C: Communicator>(
+  package init?<C: Communicator>(
     _ data: String, _ configuration: Configuration, _ communicator: C,
     hearing: (() throws -> Configuration)? = nil
   ) throws {
@@ -142,6 +142,23 @@ struct SoundCache {
     self.packing = packing
   }
 
+  /// A pack of noise, to be laid under features: short recordings are as good as long ones.
+  package init?<C: Communicator>(noise folder: String, _ configuration: Configuration, _ communicator: C)
+    throws
+  {
+    var configuration = configuration
+    configuration.audio.minSeconds = 0.1
+    configuration.data.layout = nil
+    try self.init(folder, configuration, communicator)
+  }
+
+  /// What it takes to augment the sound itself.
+  func material(_ settings: AugmentationSettings, packed corpus: Corpus) throws -> SoundCrops.Material {
+    try SoundCrops.Material(
+      packing.source.open(), packed: corpus, extractor: FeatureExtractor(packing.audio, packing.features),
+      recordings: SoundAugmenter.Recordings(of: settings))
+  }
+
   /// Whether every host has the pack. Collective.
   func isThere<C: Communicator>(_ communicator: C) throws -> Bool {
     let isThere = try communicator.agreeing { try packing.isDone() }
@@ -151,7 +168,7 @@ struct SoundCache {
   /// Makes sure that every host has the pack; one process of each host makes it with all its cores. Collective.
   ///
   /// - Returns: its folder.
-  func provide<C: Communicator>(_ communicator: C, console: Console) throws -> String {
+  package func provide<C: Communicator>(_ communicator: C, console: Console) throws -> String {
     let leads = try communicator.isFirstOfHost()
     try communicator.agreeing {
       guard leads, try !packing.isDone() else { return }

@@ -2,18 +2,6 @@ import DataParallel
 import SpeechData
 import TensorCore
 
-extension TrainingData {
-  /// The utterances and labels of local shards, ready to be drawn from.
-  ///
-  /// - Parameter recordings: what the augmentation lays under them, prepared.
-  package func slices(
-    of localShards: Range<Int>, _ configuration: Configuration,
-    recordings: Augmenter.Recordings = Augmenter.Recordings()
-  ) throws -> TrainingSlices {
-    try TrainingSlices(self, localShards: localShards, configuration, recordings)
-  }
-}
-
 /// Random crops of a rank's own training utterances, augmented.
 ///
 /// What slot `i` of a shard holds in a step is a function of (seed, step, shard, i); memory is taken once.
@@ -36,6 +24,8 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
     var speakers: SpeakerSampler?
     /// `nil` where nothing is augmented.
     let augmenter: Augmenter?
+    /// `nil` where features are augmented.
+    let sound: SoundCrops?
     /// A slice to work in, for mixtures.
     let copy: Matrix?
 
@@ -46,7 +36,7 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
 
   init(
     _ data: TrainingData, localShards: Range<Int>, _ configuration: Configuration,
-    _ recordings: Augmenter.Recordings
+    _ recordings: Augmenter.Recordings, _ sound: SoundCrops.Material?
   ) throws {
     let train = configuration.train, shape = configuration.batchShape, bands = data.corpus.bands
     let settings = configuration.augment
@@ -62,6 +52,7 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
       var worker = Worker(
         augmenter: settings.isOn
           ? Augmenter(settings, scale: data.scale, recordings: recordings, frames: shape.frames) : nil,
+        sound: sound.map { SoundCrops($0, settings) },
         copy: settings.mixup > 0 ? .owned(rows: shape.samplesPerShard * shape.frames, columns: bands) : nil)
       if let perSpeaker = configuration.data.utterancesPerSpeaker {
         worker.speakers = try SpeakerSampler(
@@ -109,8 +100,11 @@ package final class TrainingSlices: SliceSource, @unchecked Sendable {
       let draws = AugmentationDraws(settings, seed: seed, step: step, shard: shard, sample: sample)
       let speed = draws.speed
       labels[sample] += Int32(settings.speed.variant(speed) * data.speakers.names.count)
-      let available = try augmenter.copyCrop(
-        of: utterance, in: data.corpus, speed: speed, start: start, into: segment)
+      let available =
+        try worker.pointee.sound?.copyCrop(
+          of: utterance, frames: data.corpus.utterances[utterance].frames, speed: speed, start: start, draws,
+          into: segment)
+        ?? augmenter.copyCrop(of: utterance, in: data.corpus, speed: speed, start: start, into: segment)
       let crop = segment.rows(0..<available)
       try augmenter.distort(crop, draws)
       data.normalization.apply(to: crop.base, frames: available, bands: bands)

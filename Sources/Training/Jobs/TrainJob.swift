@@ -73,7 +73,8 @@ public struct TrainJob: Job {
       return data
     }
     try communicator.checkSameData(data.corpus.fingerprint, directory)
-    let augmentation = try openAugmentation(configuration, data, communicator, console)
+    let augmentation = try AugmentationData(
+      configuration, for: data, sound: cache, packs: !dryRun, communicator, console: console)
     let model = try communicator.agreeing {
       try SpeakerModel(
         configuration.model, speakers: data.speakers.names.count, bands: data.corpus.bands,
@@ -115,10 +116,13 @@ public struct TrainJob: Job {
       }
       let ownership = ShardOwnership(shards: train.shards, ranks: communicator.size)
       let shards = ownership.shards(of: communicator.rank)
+      let processors = try ThreadCount.resolve(nil, communicator)
       let slices = try communicator.agreeing {
         try data.prepare(shards, threads: threads, console: console)
         try augmentation.prepare(threads: threads, console: console)
-        return try data.slices(of: shards, configuration, recordings: augmentation.recordings)
+        return try augmentation.source(
+          of: shards, data, configuration, threads: threads,
+          processors: processors)
       }
       console.info("Finish loading data!")
 
@@ -138,18 +142,6 @@ public struct TrainJob: Job {
         startsFromGivenWeights: weights != nil && progress.step == 0)
       try loop.run()
     }
-  }
-
-  /// What is laid under the speech; nothing in a dry run that would have to make a pack of it first. Collective.
-  private func openAugmentation<C: Communicator>(
-    _ configuration: Configuration, _ data: TrainingData, _ communicator: C, _ console: Console
-  ) throws -> AugmentationData {
-    guard
-      let packed = try configuration.packingNoise(communicator, console: console, onlyIfThere: dryRun)
-    else { return AugmentationData() }
-    let augmentation = try communicator.agreeing { try AugmentationData(packed, for: data) }
-    try augmentation.check(communicator)
-    return augmentation
   }
 
   private func describe<C: Communicator>(

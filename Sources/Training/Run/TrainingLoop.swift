@@ -10,7 +10,7 @@ struct TrainingLoop<C: Communicator> {
   let console: Console
   let train: TrainConfiguration
   let trainer: Trainer<C>
-  let slices: TrainingSlices
+  let slices: any SliceSource
   let validator: Validator<C>
   /// Files are written by rank 0 alone; `nil` elsewhere.
   let files: RunFiles?
@@ -23,7 +23,7 @@ struct TrainingLoop<C: Communicator> {
 
   init(
     _ communicator: C, console: Console, train: TrainConfiguration, trainer: Trainer<C>,
-    slices: TrainingSlices, validator: Validator<C>, files: RunFiles?, report: RunReport,
+    slices: any SliceSource, validator: Validator<C>, files: RunFiles?, report: RunReport,
     progress: RunProgress, startsFromGivenWeights: Bool
   ) {
     self.communicator = communicator
@@ -79,7 +79,7 @@ struct TrainingLoop<C: Communicator> {
   ///
   /// - Returns: whether a signal came, or a save failed: the steps end there.
   private mutating func runSteps(until end: Int) throws -> Bool {
-    let source: any SliceSource = slices
+    let source = slices
     while trainer.step < end {
       let learningRate = trainer.nextLearningRate
       let outcome = try takeStep(from: source)

@@ -105,7 +105,7 @@ import Training
       (
         ["augment.reverb.rooms": "rooms", "augment.reverb.probability": "0.3"],
         "augment.reverb.probability: can be done to sound alone, and \(corpus.path) holds features;"
-          + " --set augment.reverb.probability=0, or train on sound"
+          + " --set augment.reverb.probability=0, or give the sound itself as --data"
       ),
       (
         [
