@@ -149,6 +149,7 @@ package struct SoundCache {
     var configuration = configuration
     configuration.audio.minSeconds = 0.1
     configuration.data.layout = nil
+    configuration.train.shards = 1
     try self.init(folder, configuration, communicator)
   }
 
