@@ -60,7 +60,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "DataParallel", "SpeakerNet", "SpeechData", "Audio", "Collectives", "TensorCore", "TensorFiles",
-        "Diagnostics", "Recipes", "Threads", "Yams",
+        "Verification", "Diagnostics", "Recipes", "Threads", "Yams",
       ]),
     .target(
       name: "Measurement",
@@ -74,8 +74,8 @@ let package = Package(
     .executableTarget(
       name: "speakerid-dist",
       dependencies: [
-        "Measurement", "Training", "SpeechData", "Launcher", "MPITransport", "Collectives", "Diagnostics",
-        "TensorCore",
+        "Measurement", "Training", "SpeechData", "Verification", "Launcher", "MPITransport", "Collectives",
+        "Diagnostics", "TensorCore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -92,7 +92,15 @@ public struct SpeakerModel: Sendable {
 
   /// The logits of a slice, [B, C]; `mels` is [B·T, M]. For AM-softmax s·cos, without the margin.
   public func logits(_ mels_NM: Matrix, _ pass: inout Pass) -> Matrix {
-    head.forward(pooling.forward(encoder.forward(prenet.forward(mels_NM, &pass), &pass), &pass), &pass)
+    head.forward(embedding(mels_NM, &pass), &pass)
+  }
+
+  /// Values of an embedding, D.
+  public var embeddingWidth: Int { configuration.dModel }
+
+  /// The embeddings of a slice, [B, D]: the vectors that the frames were pooled into, which the head tells speakers by.
+  public func embedding(_ mels_NM: Matrix, _ pass: inout Pass) -> Matrix {
+    pooling.forward(encoder.forward(prenet.forward(mels_NM, &pass), &pass), &pass)
   }
 
   /// A slice's logits, its part of the loss, and its part of every parameter's gradient of the mean loss over the

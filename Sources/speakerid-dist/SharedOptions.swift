@@ -1,5 +1,7 @@
 import ArgumentParser
+import Diagnostics
 import SpeechData
+import Training
 
 /// `--config` and `--set`.
 struct ConfigurationOptions: ParsableArguments {
@@ -68,5 +70,32 @@ struct SoundOptions: ParsableArguments {
   /// The sound at a path, read as these say.
   func source(_ path: String) -> CorpusSource {
     CorpusSource(path, layout: layout, speakerFrom: speakerFrom)
+  }
+}
+
+/// Sound files, or `--data`: what a command is to hear.
+struct RecordingOptions: ParsableArguments {
+  @Argument(help: ArgumentHelp("Sound files: WAV, FLAC, Ogg (Vorbis, Opus), MP3.", valueName: "sound"))
+  var sounds: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "In place of sound files: the homework's directory, a packed one, or sound in any layout.",
+      valueName: "path"))
+  var data: String?
+
+  @OptionGroup var layout: SoundOptions
+
+  /// - Parameter command: what its errors name.
+  func input(of command: String) throws -> RecordingInput {
+    switch (data, sounds.isEmpty) {
+    case (let data?, true): return .data(layout.source(data))
+    case (nil, false): return .files(sounds)
+    case (nil, true): throw Failure(.usage, "\(command): expected sound files, or --data with a corpus")
+    case (let data?, false):
+      throw Failure(
+        .usage, "\(command): expected sound files or --data, found both (\(sounds[0].quoted), --data \(data))"
+      )
+    }
   }
 }

@@ -16,9 +16,9 @@ struct SpeakerIDDist: ParsableCommand {
       """,
     version: programVersion,
     subcommands: [
-      Train.self, Launch.self, Evaluate.self, Predict.self, Gradients.self, Pack.self, Synthesize.self,
-      Recipes.self,
-      Convert.self, Bench.self, Plan.self, Baseline.self,
+      Train.self, Launch.self, Evaluate.self, Predict.self, Embed.self, Score.self, Calibrate.self,
+      Gradients.self,
+      Pack.self, Synthesize.self, Recipes.self, Convert.self, Bench.self, Plan.self, Baseline.self,
     ],
     defaultSubcommand: Train.self)
 

@@ -25,7 +25,9 @@ import Testing
 
       """
     let commands = [
-      "", "train", "launch", "evaluate", "predict", "gradients", "pack", "synthesize", "recipes", "convert",
+      "", "train", "launch", "evaluate", "predict", "embed", "score", "calibrate", "gradients", "pack",
+      "synthesize",
+      "recipes", "convert",
       "bench",
       "plan", "baseline",
     ]

@@ -5,7 +5,7 @@ import SpeakerNet
 import SpeechData
 import TensorCore
 
-/// The logits of whole utterances, shared out over the ranks.
+/// The logits or the embeddings of whole utterances, shared out over the ranks.
 ///
 /// Each utterance goes through the network alone, at its full length: its bits then depend on nothing else, and a
 /// few hundred frames are enough to keep the products busy.
@@ -23,24 +23,27 @@ package struct Predictor<C: Communicator> {
   let state: ModelState
   let corpus: Corpus
   let part: Part
+  let output: NetworkOutput
   /// What is taken off what the network sees.
   let normalization: FeatureSettings.MeanNormalization
   let team: EvaluationTeam
 
   package init(
     communicator: C, model: SpeakerModel, state: ModelState, corpus: Corpus, part: Part = .tests,
-    normalization: FeatureSettings.MeanNormalization = .none, team: EvaluationTeam
+    output: NetworkOutput = .logits, normalization: FeatureSettings.MeanNormalization = .none,
+    team: EvaluationTeam
   ) {
     self.communicator = communicator
     self.model = model
     self.state = state
     self.corpus = corpus
     self.part = part
+    self.output = output
     self.normalization = normalization
     self.team = team
   }
 
-  /// The logits of every utterance, [utterances, speakers], on rank 0; `nil` elsewhere. Collective.
+  /// The rows of every utterance, [utterances, speakers or width of an embedding], on rank 0; `nil` elsewhere. Collective.
   package func callAsFunction(threads: Int, console: Console) throws -> [Float]? {
     guard let tests = part == .all ? corpus.utterances : corpus.tests else {
       throw Failure(.missingInput, "\(corpus.directory): there is no testdata.json, so nothing to predict")
@@ -48,16 +51,16 @@ package struct Predictor<C: Communicator> {
     let ranges = (0..<communicator.size).map { rank in
       tests.count * rank / communicator.size..<tests.count * (rank + 1) / communicator.size
     }
-    let mine = ranges[communicator.rank]
-    var logits = [Float](repeating: 0, count: mine.count * model.speakers)
-    try console.progress("Predict", unit: "uttr", total: tests.count) { bar in
+    let mine = ranges[communicator.rank], width = output.width(model)
+    var rows = [Float](repeating: 0, count: mine.count * width)
+    try console.progress(output.verb, unit: "uttr", total: tests.count) { bar in
       var finished = 0
       try communicator.agreeing {
         switch part {
         case .tests: try corpus.prepareTests(mine, threads: threads) { _, _ in }
         case .all: try corpus.prepare(Array(mine), threads: threads) { _, _ in }
         }
-        try logits.withUnsafeMutableBufferPointer { logits in
+        try rows.withUnsafeMutableBufferPointer { rows in
           try team.forEach(
             mine.count,
             done: {
@@ -65,20 +68,19 @@ package struct Predictor<C: Communicator> {
               bar.reach(tests.count * finished / max(1, mine.count))
             }
           ) { item, workspace in
-            try predict(
-              mine.lowerBound + item, tests, workspace, into: logits.baseAddress! + item * model.speakers)
+            try see(mine.lowerBound + item, tests, workspace, into: rows.baseAddress! + item * width)
           }
         }
       }
       bar.reach(tests.count)
     }
-    return try logits.withUnsafeBufferPointer {
-      try communicator.gather($0, counts: ranges.map { $0.count * model.speakers })
+    return try rows.withUnsafeBufferPointer {
+      try communicator.gather($0, counts: ranges.map { $0.count * width })
     }
   }
 
-  private func predict(
-    _ utterance: Int, _ tests: [Utterance], _ workspace: Workspace, into logits: UnsafeMutablePointer<Float>
+  private func see(
+    _ utterance: Int, _ tests: [Utterance], _ workspace: Workspace, into row: UnsafeMutablePointer<Float>
   ) throws {
     let frames = tests[utterance].frames
     var pass = Pass(
@@ -90,6 +92,6 @@ package struct Predictor<C: Communicator> {
     case .all: try corpus.copyFrames(of: utterance, from: 0, count: frames, into: mels.base)
     }
     normalization.apply(to: mels.base, frames: frames, bands: model.bands)
-    logits.update(from: model.logits(mels, &pass).base, count: model.speakers)
+    row.update(from: output(model, mels, &pass).base, count: output.width(model))
   }
 }

@@ -7,11 +7,11 @@ import SpeechData
 import TensorCore
 import TensorFiles
 
-/// Whose voices are in recordings, which are shared out over the ranks.
+/// Whose voices are in recordings, or the embeddings of these, shared out over the ranks.
 ///
 /// Features are made as those that the network was trained on. A recording of up to ``window`` frames goes through the
-/// network whole; of a longer one the windows do, one after the other (``FrameWindows``), and its probabilities are the
-/// mean of theirs, weighted by their frames. Memory does not grow with the recording.
+/// network whole; of a longer one the windows do, one after the other (``FrameWindows``), and its probabilities or its
+/// embedding are the mean of theirs, weighted by their frames. Memory does not grow with the recording.
 package struct SoundPredictor<C: Communicator> {
   let communicator: C
   let model: SpeakerModel
@@ -27,25 +27,25 @@ package struct SoundPredictor<C: Communicator> {
   ///
   /// - Parameters:
   ///   - top: how many speakers are told of each.
-  ///   - keepsLogits: whether rank 0 gets logits too.
-  /// - Returns: on every rank, the answers in order, or why there is none; on rank 0, [answered, speakers]: the logits
-  ///   of a recording that was one window, the logarithms of the probabilities of others.
+  ///   - rows: what rank 0 gets too; nil for nothing. With embeddings, no speakers are told.
+  /// - Returns: on every rank, the answers in order, or why there is none; on rank 0, a row of each that was answered:
+  ///   its embedding, or the logits of a recording that was one window, the logarithms of the probabilities of others.
   /// - Throws: what is no matter of a single recording.
   package func callAsFunction(
-    _ sources: [SoundSource], top: Int, keepsLogits: Bool, console: Console
-  ) throws -> (answers: [Result<SoundAnswer, Failure>], logits: [Float]?) {
+    _ sources: [SoundSource], top: Int, rows output: NetworkOutput?, console: Console
+  ) throws -> (answers: [Result<SoundAnswer, Failure>], rows: [Float]?) {
     // One after the other to each: long and short ones are spread, and a rank needs nobody to tell it.
     let shares = (0..<communicator.size).map { rank in
       Array(stride(from: rank, to: sources.count, by: communicator.size))
     }
     let mine = shares[communicator.rank]
-    let width = keepsLogits ? model.speakers : 0
+    let width = output?.width(model) ?? 0
     var answers = [Result<SoundAnswer, Failure>?](repeating: nil, count: mine.count)
-    var logits = [Float](repeating: 0, count: mine.count * width)
-    try console.progress("Predict", unit: "file", total: sources.count) { bar in
+    var rows = [Float](repeating: 0, count: mine.count * width)
+    try console.progress((output ?? .logits).verb, unit: "file", total: sources.count) { bar in
       var finished = 0
       try communicator.agreeing {
-        try logits.withUnsafeMutableBufferPointer { logits in
+        try rows.withUnsafeMutableBufferPointer { rows in
           try answers.withUnsafeMutableBufferPointer { answers in
             try team.forEach(
               mine.count,
@@ -54,8 +54,8 @@ package struct SoundPredictor<C: Communicator> {
                 bar.reach(sources.count * finished / max(1, mine.count))
               }
             ) { item, workspace in
-              let row = UnsafeMutableBufferPointer(rebasing: logits[item * width..<(item + 1) * width])
-              answers[item] = try answer(sources[mine[item]], top: top, workspace, logits: row)
+              let row = UnsafeMutableBufferPointer(rebasing: rows[item * width..<(item + 1) * width])
+              answers[item] = try answer(sources[mine[item]], top: top, output ?? .logits, workspace, row)
             }
           }
         }
@@ -72,15 +72,13 @@ package struct SoundPredictor<C: Communicator> {
     guard all.count == sources.count else {
       throw Failure(.internalError, "\(all.count) of \(sources.count) recordings were answered for")
     }
-    guard keepsLogits else { return (all, nil) }
-    return (all, try gather(logits, shares, all))
+    return (all, output == nil ? nil : try gather(rows, width, shares, all))
   }
 
   /// Every rank's rows in the order of the recordings, without those that have no answer.
   private func gather(
-    _ mine: [Float], _ shares: [[Int]], _ answers: [Result<SoundAnswer, Failure>]
+    _ mine: [Float], _ width: Int, _ shares: [[Int]], _ answers: [Result<SoundAnswer, Failure>]
   ) throws -> [Float]? {
-    let width = model.speakers
     let rows = try mine.withUnsafeBufferPointer {
       try communicator.gather($0, counts: shares.map { $0.count * width })
     }
@@ -97,13 +95,15 @@ package struct SoundPredictor<C: Communicator> {
 
   // MARK: One recording
 
-  /// - Parameter logits: room for them; empty if they are not wanted.
+  /// - Parameter kept: room for the row; empty if it is not wanted.
   /// - Throws: what is no matter of the recording.
   private func answer(
-    _ source: SoundSource, top: Int, _ workspace: Workspace, logits: UnsafeMutableBufferPointer<Float>
+    _ source: SoundSource, top: Int, _ output: NetworkOutput, _ workspace: Workspace,
+    _ kept: UnsafeMutableBufferPointer<Float>
   ) throws -> Result<SoundAnswer, Failure> {
     var windows = FrameWindows(length: Self.window, bands: model.bands)
-    var mean = WeightedMean(count: model.speakers)
+    let width = output.width(model)
+    var mean = WeightedMean(count: width)
     func see(_ frames: ArraySlice<Float>) {
       let count = frames.count / model.bands
       var pass = Pass(
@@ -112,26 +112,27 @@ package struct SoundPredictor<C: Communicator> {
       let mels = pass.matrix(count, model.bands)
       frames.withUnsafeBufferPointer { mels.base.update(from: $0.baseAddress!, count: $0.count) }
       normalization.apply(to: mels.base, frames: count, bands: model.bands)
-      let row = UnsafeBufferPointer(start: model.logits(mels, &pass).base, count: model.speakers)
-      if !logits.isEmpty { _ = logits.update(fromContentsOf: row) }
-      mean.add(Likelihood.probabilities(row), weight: Double(count))
+      let row = UnsafeBufferPointer(start: output(model, mels, &pass).base, count: width)
+      if !kept.isEmpty { _ = kept.update(fromContentsOf: row) }
+      mean.add(
+        output == .logits ? Likelihood.probabilities(row) : row.map(Double.init), weight: Double(count))
     }
     do throws(Failure) {
       let summary = try extractor.extract(source, minSeconds: 0) { (frames) throws(Failure) in
         windows.push(frames, see)
       }
       windows.finish(see)
-      let probabilities = mean.values
-      guard probabilities.allSatisfy(\.isFinite) else {
+      let values = mean.values
+      guard values.allSatisfy(\.isFinite) else {
         throw Failure(.badData, "\(source.path): the network's answer is not a finite number")
       }
-      if mean.terms > 1, !logits.isEmpty {
-        for (speaker, probability) in probabilities.enumerated() {
-          logits[speaker] = Float(log(max(probability, .leastNonzeroMagnitude)))
+      if mean.terms > 1, !kept.isEmpty {
+        for (place, value) in values.enumerated() {
+          kept[place] = Float(output == .logits ? log(max(value, .leastNonzeroMagnitude)) : value)
         }
       }
-      return .success(
-        SoundAnswer(seconds: summary.seconds, likeliest: Likelihood.likeliest(top, of: probabilities)))
+      let likeliest = output == .logits ? Likelihood.likeliest(top, of: values) : []
+      return .success(SoundAnswer(seconds: summary.seconds, likeliest: likeliest))
     } catch {
       guard [.badData, .missingInput, .inputOutput].contains(error.kind) else { throw error }
       return .failure(error)

@@ -7,21 +7,13 @@ import TensorFiles
 
 /// The options of `predict`, and the work: whose voice it is, in sound files or in a corpus.
 public struct PredictJob: Job {
-  /// What is predicted.
-  public enum Input: Equatable, Sendable {
-    /// The test utterances of the homework's folder or a packed one; of packed sound without such, and of any layout of
-    /// sound without a part to test on, everything.
-    case data(CorpusSource)
-    /// Sound files.
-    case files([String])
-  }
-
   /// The weights, and the network they belong to.
   public var source: WeightsSource
   /// `key=value`, beating the configuration file.
   public var overrides: [String] = []
-  /// What is predicted.
-  public var input: Input
+  /// What is predicted: of data, the test utterances of the homework's folder or a packed one; of packed sound without
+  /// such, and of any layout of sound without a part to test on, everything.
+  public var input: RecordingInput
   /// Where the answers go; `-` for standard output.
   public var output: String
   /// Whether they are one JSON object; else rows of `Id,Category` for data, a table for files.
@@ -35,7 +27,7 @@ public struct PredictJob: Job {
   public var threads: Int?
 
   /// Predicts the speakers of `input`.
-  public init(source: WeightsSource, input: Input, output: String) {
+  public init(source: WeightsSource, input: RecordingInput, output: String) {
     self.source = source
     self.input = input
     self.output = output
@@ -115,7 +107,8 @@ public struct PredictJob: Job {
     let predictor = SoundPredictor(
       communicator: communicator, model: trained.model, state: trained.state, extractor: extractor,
       normalization: trained.configuration.features.meanNormalization, team: team)
-    let (results, all) = try predictor(sources, top: top, keepsLogits: logits != nil, console: console)
+    let (results, all) = try predictor(
+      sources, top: top, rows: logits == nil ? nil : .logits, console: console)
     var failures = refused
     var answers = SpeakerAnswers(names: trained.speakerNames(warn: console.warning))
     for (name, result) in zip(names, results) {
@@ -127,10 +120,7 @@ public struct PredictJob: Job {
     _ = try communicator.onRankZero {
       try write(answers, logits: all, speakers: trained.model.speakers, trained, console)
     }
-    guard let last = failures.last else { return }
-    for failure in failures.dropLast() { console.error(failure) }
-    let kinds = Set(failures.map(\.kind))
-    throw kinds.count == 1 ? last : Failure(.badData, last.message)
+    try console.throwLast(of: failures)
   }
 
   // MARK: Output
@@ -156,19 +146,8 @@ public struct PredictJob: Job {
 
   private func checkOutputs() throws {
     guard top > 0 else { throw Failure(.usage, "--top: expected 1 or more, found \(top)") }
-    var run: String?
-    var files: [OutputFiles.Named?] = []
-    switch source {
-    case .run(let path, _): run = path
-    case .file(let weights, let configurations):
-      files = [("--weights", weights)] + configurations.map { ("--config", $0) }
-    }
-    var data: String?
-    switch input {
-    case .data(let source): data = source.path
-    case .files(let paths): files += paths.map { ("predict", $0) }
-    }
+    let (files, run) = source.files
     try OutputFiles([("--output", output), logits.map { ("--logits", $0) }])
-      .check(reading: files, data: data, run: run)
+      .check(reading: files + input.files, data: input.data, run: run)
   }
 }

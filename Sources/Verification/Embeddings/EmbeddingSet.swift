@@ -93,6 +93,21 @@ extension EmbeddingSet {
     }
   }
 
+  /// The mean of a file's embeddings, [width]; of NumPy's files the keys are not asked for, and one of a single dimension
+  /// is the mean itself, as WeSpeaker's `mean_vec.npy`.
+  ///
+  /// - Throws: as ``init(reading:flag:)``.
+  public static func mean(reading path: String, flag: String) throws(Failure) -> [Double] {
+    guard try Format(path, flag: flag) == .npy else {
+      return try EmbeddingSet(reading: path, flag: flag).mean
+    }
+    let array = try NumpyArray(reading: path)
+    let width = array.shape.last ?? 0, count = array.shape.count == 1 ? 1 : array.shape[0]
+    guard width > 0, count > 0 else { throw Failure(.badData, "\(path): is empty") }
+    let rows = (0..<count).map(String.init)
+    return try EmbeddingSet(keys: rows, width: width, values: array.values, source: path).mean
+  }
+
   private init(safetensors path: String) throws(Failure) {
     let file = try Safetensors.open(path: path)
     let tensor = try file.tensor("embeddings")

@@ -94,6 +94,12 @@ public struct CohortStatistics: Equatable, Sendable {
     case unbiased
   }
 
+  /// Figures that are known.
+  public init(mean: Double, deviation: Double) {
+    self.mean = mean
+    self.deviation = deviation
+  }
+
   /// Those of the largest cosines.
   ///
   /// - Parameters:

@@ -78,16 +78,7 @@ struct Predict: JobCommand {
   @OptionGroup var weights: WeightsOptions
   @OptionGroup var configuration: ConfigurationOptions
 
-  @Argument(help: ArgumentHelp("Sound files: WAV, FLAC, Ogg (Vorbis, Opus), MP3.", valueName: "sound"))
-  var sounds: [String] = []
-
-  @Option(
-    help: ArgumentHelp(
-      "In place of sound files: the homework's directory, a packed one, or sound in any layout.",
-      valueName: "path"))
-  var data: String?
-
-  @OptionGroup var layout: SoundOptions
+  @OptionGroup var recordings: RecordingOptions
 
   @Option(
     help: ArgumentHelp("Where the answers go. Default, and -: standard output.", valueName: "file"))
@@ -111,15 +102,7 @@ struct Predict: JobCommand {
   @OptionGroup var threads: ThreadOptions
 
   func invocation() throws -> Invocation {
-    let input: PredictJob.Input
-    switch (data, sounds.isEmpty) {
-    case (let data?, true): input = .data(layout.source(data))
-    case (nil, false): input = .files(sounds)
-    case (nil, true): throw Failure(.usage, "predict: expected sound files, or --data with a corpus")
-    case (let data?, false):
-      throw Failure(
-        .usage, "predict: expected sound files or --data, found both (\(sounds[0].quoted), --data \(data))")
-    }
+    let input = try recordings.input(of: "predict")
     let source = try weights.source(configurationFiles: configuration.files)
     var job = PredictJob(source: source, input: input, output: output)
     job.overrides = configuration.overrides

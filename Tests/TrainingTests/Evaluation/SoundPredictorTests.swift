@@ -52,7 +52,7 @@ struct SoundPredictorTests {
       normalization: normalization, team: EvaluationTeam(threads: 1))(threads: 1, console: quiet)
     let sources = corpus.utterances.map { SoundSource(path: "\(data)/\($0.path)") }
     let (answers, logits) = try predictor(SoloGroup(), normalization)(
-      sources, top: 2, keepsLogits: true, console: quiet)
+      sources, top: 2, rows: .logits, console: quiet)
     #expect(logits == reference)
     for (index, answer) in answers.enumerated() {
       let row = try #require(logits)[index * 5..<index * 5 + 5].map(Double.init)
@@ -93,7 +93,7 @@ struct SoundPredictorTests {
       let sum = row.map(exp).reduce(0, +)
       for speaker in 0..<5 { expected[speaker] += Double(window.count) / 6_998 * exp(row[speaker]) / sum }
     }
-    let (answers, logits) = try predictor(SoloGroup())([source], top: 9, keepsLogits: true, console: quiet)
+    let (answers, logits) = try predictor(SoloGroup())([source], top: 9, rows: .logits, console: quiet)
     let answer = try answers[0].get()
     #expect(answer.seconds == 70)
     #expect(answer.likeliest.count == 5)
@@ -106,6 +106,50 @@ struct SoundPredictorTests {
   }
 
   @Test(
+    "an embedding is what the head sees: of features and of sound alike, of a long recording the mean of windows"
+  )
+  func embeddings() throws {
+    let data = try folder.writeSound(speakers: 2, recordings: 2)
+    var features = FeatureSettings()
+    (features.kind, features.bands) = (.wespeaker80, 12)
+    let corpus = try Corpus.open(try folder.packSound(data, to: "packed", features: features))
+    let reference = try #require(
+      try Predictor(
+        communicator: SoloGroup(), model: model, state: state, corpus: corpus, part: .all, output: .embedding,
+        normalization: .utterance, team: EvaluationTeam(threads: 1))(threads: 1, console: quiet))
+    let paths = corpus.utterances.map { "\(data)/\($0.path)" }
+    func embed(_ path: String) throws -> [Float] {
+      let source = SoundSource(path: path)
+      return try #require(try predictor(SoloGroup())([source], top: 0, rows: .embedding, console: quiet).rows)
+    }
+    #expect(try paths.flatMap { try embed($0) } == reference)
+    // Twice the voice, each half as long as a window and half of one: 4,498 frames, which are two windows.
+    var random = SeededGenerator(seed: 9)
+    let samples = (0..<45 * 16_000).map { _ in Float.random(in: -0.5...0.5, using: &random) }
+    let long = try folder.write(waveFile(samples), to: "long.wav")
+    let frames = try extractor.features(of: SoundSource(path: long)).0
+    let count = frames.count / 12
+    #expect(count > 3_000)
+    let workspace = Workspace()
+    var expected = [Double](repeating: 0, count: 16)
+    for window in [0..<(count + 1) / 2, (count + 1) / 2..<count] {
+      var pass = Pass(
+        samples: 1, frames: window.count, globalSamples: 1, mode: .evaluation, state: state, gradients: nil,
+        workspace: workspace)
+      let mels = pass.matrix(window.count, 12)
+      for (index, place) in (window.lowerBound * 12..<window.upperBound * 12).enumerated() {
+        mels.base[index] = frames[place]
+      }
+      FeatureSettings.MeanNormalization.utterance.apply(to: mels.base, frames: window.count, bands: 12)
+      let row = model.embedding(mels, &pass)
+      for column in 0..<16 {
+        expected[column] += Double(row.base[column]) * Double(window.count) / Double(count)
+      }
+    }
+    for (mine, theirs) in zip(try embed(long), expected) { #expect(abs(Double(mine) - theirs) < 1e-6) }
+  }
+
+  @Test(
     "answers for what can be read and says why the rest cannot, the same on any number of ranks and threads")
   func ranks() throws {
     let data = try folder.writeSound(speakers: 2, recordings: 4)
@@ -115,18 +159,24 @@ struct SoundPredictorTests {
     sources.insert(SoundSource(path: try folder.write("no sound", to: "text.wav")), at: 3)
     sources.insert(SoundSource(path: folder("nothing.wav")), at: 5)
     sources.append(SoundSource(path: try folder.write(waveFile([0.5, 0.25]), to: "two-samples.wav")))
-    let alone = try predictor(SoloGroup())(sources, top: 5, keepsLogits: true, console: quiet)
+    let alone = try predictor(SoloGroup())(sources, top: 5, rows: .logits, console: quiet)
     #expect(alone.answers.indices.filter { (try? alone.answers[$0].get()) == nil } == [3, 5, 10])
     #expect(alone.answers[5] == .failure(Failure(.missingInput, "\(folder("nothing.wav")): no such file")))
-    #expect(alone.logits?.count == 8 * 5)
+    #expect(alone.rows?.count == 8 * 5)
+    let embedded = try predictor(SoloGroup())(sources, top: 5, rows: .embedding, console: quiet)
+    #expect(embedded.rows?.count == 8 * 16)
+    #expect(embedded.answers.compactMap { try? $0.get() }.allSatisfy { $0.likeliest.isEmpty })
     for (ranks, threads) in [(1, 3), (2, 1), (3, 2), (16, 1)] {
       let found = try ThreadGroup.run(size: ranks) { [sources] group in
-        let mine = try predictor(group, threads: threads)(sources, top: 5, keepsLogits: true, console: quiet)
-        return (answers: mine.answers, logits: mine.logits)
+        let mine = try predictor(group, threads: threads)(sources, top: 5, rows: .logits, console: quiet)
+        let vectors = try predictor(group, threads: threads)(
+          sources, top: 5, rows: .embedding, console: quiet)
+        return (answers: mine.answers, rows: mine.rows, vectors: vectors.rows)
       }
       for (rank, mine) in found.enumerated() {
         #expect(mine.answers == alone.answers)
-        #expect(mine.logits == (rank == 0 ? alone.logits : nil))
+        #expect(mine.rows == (rank == 0 ? alone.rows : nil))
+        #expect(mine.vectors == (rank == 0 ? embedded.rows : nil))
       }
     }
   }
