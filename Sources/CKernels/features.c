@@ -1,12 +1,13 @@
 // Passes over log-mel features, for augmentation: rows are frames, columns bands.
 #include "kernel.h"
 
-// ln(1 + e) for e in [0, 1], absolute error below 2e-7: the argument is brought to [√½, √2], the polynomial is that of
-// Cephes logf, S. L. Moshier.
-INLINE float fast_log_1_plus(float e) {
+// ln(x) of normal positive numbers, error below 2e-7 of 1 or of the result: the mantissa is brought to [√½, √2], the
+// polynomial is that of Cephes logf, S. L. Moshier.
+INLINE float fast_log(float x) {
 #pragma clang fp reassociate(off)
-  int high = e > 0.41421356f;
-  float f = high ? (e - 1.0f) * 0.5f : e;
+  union { float f; int32_t i; } u = {x};
+  int32_t k = (u.i - 0x3F3504F3) >> 23;  // 0x3F3504F3 is √½
+  float f = bits_to_float(u.i - (k << 23)) - 1.0f;
   float p = 7.0376836292e-2f;
   p = p * f - 1.1514610310e-1f;
   p = p * f + 1.1676998740e-1f;
@@ -16,30 +17,34 @@ INLINE float fast_log_1_plus(float e) {
   p = p * f + 2.0000714765e-1f;
   p = p * f - 2.4999993993e-1f;
   p = p * f + 3.3333331174e-1f;
-  float s = f * f;
-  float y = f * s * p - 0.5f * s + f;
-  return high ? y + 0.693147181f : y;
+  float s = f * f, e = (float)k;
+  float y = f * s * p + e * -2.12194440e-4f - 0.5f * s;
+  return y + f + e * 0.693359375f;
 }
 
-KERNEL double kernel_energy(size_t count, float inverse_units, const float *restrict x) {
+KERNEL double kernel_energies(size_t count, float inverse_units, const float *x, float *energies) {
   double total = 0;
   for (size_t start = 0; start < count; start += 256) {
     size_t end = count - start < 256 ? count : start + 256;
     float part = 0;
-    for (size_t i = start; i < end; i++) part += fast_exp(x[i] * inverse_units);
+    ELEMENTWISE
+    for (size_t i = start; i < end; i++) {
+      float nats = x[i] * inverse_units;
+      float e = fast_exp(nats > 80.0f ? 80.0f : nats);
+      energies[i] = e;
+      part += e;
+    }
     total += part;
   }
   return total;
 }
 
-// The larger of the two is taken out, so that nothing overflows and what is far below changes nothing.
-KERNEL void kernel_add_energies(size_t count, float units, float shift, const float *restrict x, float *restrict y) {
-  float inverse = 1.0f / units;
-  for (size_t i = 0; i < count; i++) {
-    float a = y[i], b = x[i] + shift;
-    float high = a > b ? a : b, low = a > b ? b : a;
-    y[i] = high + units * fast_log_1_plus(fast_exp((low - high) * inverse));
-  }
+KERNEL void kernel_add_scaled(size_t count, float a, const float *restrict x, float *restrict y) {
+  for (size_t i = 0; i < count; i++) y[i] += a * x[i];
+}
+
+KERNEL void kernel_logarithms(size_t count, float units, const float *restrict energies, float *restrict x) {
+  for (size_t i = 0; i < count; i++) x[i] = units * fast_log(energies[i]);
 }
 
 KERNEL void kernel_shift(size_t count, float shift, float floor, float *restrict x) {

@@ -4,13 +4,25 @@ import CKernels
 // a slice is filled, whose whole time is one phase, and so keep no clock. All matrices are dense.
 
 extension Matrix {
-  /// The energy of log features, `Σ exp(x / units)`; `units` of them are a factor of e.
-  public func energy(units: Float) -> Double { kernel_energy(count, 1 / units, base) }
+  /// The energies of log features, `exp(x / units)`: `units` of them are a factor of e. They may go where the features
+  /// are.
+  ///
+  /// - Returns: their sum.
+  public func energies(units: Float, into energies: Matrix) -> Double {
+    assert(count == energies.count && isDense && energies.isDense)
+    return kernel_energies(count, 1 / units, base, energies.base)
+  }
 
-  /// Adds the energies of other features, `units · ln(exp(x / units) + exp((other + shift) / units))`.
-  public func addEnergies(of other: Matrix, shift: Float, units: Float) {
+  /// `x += factor · other`
+  public func add(_ other: Matrix, times factor: Float) {
     assert(count == other.count && isDense && other.isDense)
-    kernel_add_energies(count, units, shift, other.base, base)
+    kernel_add_scaled(count, factor, other.base, base)
+  }
+
+  /// Makes log features of energies, all above 1e-38: `x = units · ln(energies)`.
+  public func setLogarithms(of energies: Matrix, units: Float) {
+    assert(count == energies.count && isDense && energies.isDense)
+    kernel_logarithms(count, units, energies.base, base)
   }
 
   /// `x = max(x + shift, floor)`

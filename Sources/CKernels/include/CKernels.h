@@ -181,10 +181,12 @@ void kernel_weighted_rows_backward(size_t B, size_t T, size_t D, const float *we
 
 // ---- features.c: log-mel features, `units` of which are a factor of e in energy
 
-/// Σ exp(x · inverse_units), summed in pieces of 256 elements.
-double kernel_energy(size_t count, float inverse_units, const float *x);
-/// y = units · ln(exp(y / units) + exp((x + shift) / units))
-void kernel_add_energies(size_t count, float units, float shift, const float *x, float *y);
+/// energies = exp(x · inverse_units), of at most exp(80); energies may be x. Gives their sum, of pieces of 256 elements.
+double kernel_energies(size_t count, float inverse_units, const float *x, float *energies);
+/// y += a · x
+void kernel_add_scaled(size_t count, float a, const float *x, float *y);
+/// x = units · ln(energies), which are normal positive numbers.
+void kernel_logarithms(size_t count, float units, const float *energies, float *x);
 /// x = max(x + shift, floor)
 void kernel_shift(size_t count, float shift, float floor, float *x);
 /// y = a + weight · (b - a); y may be a or b.

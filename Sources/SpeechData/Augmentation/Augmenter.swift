@@ -113,16 +113,15 @@ public final class Augmenter {
   ) throws {
     guard let recordings else { return }
     let units = Float(scale.unitsPerNat)
-    let energy = crop.energy(units: units)
-    let noise = piece.rows(0..<crop.rows)
+    let noise = piece.rows(0..<crop.rows), sum = source.rows(0..<crop.rows)
+    let energy = crop.energies(units: units, into: sum)
     for index in 0..<draws.recordings(event) {
       let recording = draws.recording(index, of: recordings.utterances.count)
       try recordings.copy(recording, from: { draws.start(ofRecording: index, of: $0) }, into: noise)
-      let shift =
-        scale.unitsPerNat * log(energy / noise.energy(units: units))
-        - scale.shift(decibels: draws.decibels(ofRecording: index, range))
-      crop.addEnergies(of: noise, shift: Float(shift), units: units)
+      let ratio = pow(10, -draws.decibels(ofRecording: index, range) / 10)
+      sum.add(noise, times: Float(ratio * energy / noise.energies(units: units, into: noise)))
     }
+    crop.setLogarithms(of: sum, units: units)
   }
 
   /// Stretches what is before a frame and shrinks what is after it, or the other way round: each linearly, its first

@@ -34,6 +34,7 @@ final class Frames {
   deinit { matrix.base.deallocate() }
 
   var values: [Float] { Array(UnsafeBufferPointer(start: matrix.base, count: matrix.count)) }
+  var energy: Double { values.reduce(0) { $0 + exp(Double($1)) } }
   func row(_ t: Int) -> [Float] { Array(values[t * matrix.columns..<(t + 1) * matrix.columns]) }
 }
 

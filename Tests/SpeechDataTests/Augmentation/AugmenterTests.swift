@@ -80,10 +80,10 @@ import Testing
     }
     var sources = Augmenter.Recordings()
     sources.noise = try NoiseRecordings(.noise, of: recordings.corpus, key: "")
-    let crop = Frames(random: 100, 2), before = crop.matrix.energy(units: 1)
+    let crop = Frames(random: 100, 2), before = crop.energy
     try Augmenter(settings, scale: FeatureScale(), recordings: sources, frames: 100)
       .distort(crop.matrix, settings.draws())
-    let added = crop.matrix.energy(units: 1) - before
+    let added = crop.energy - before
     #expect(abs(10 * log10(before / added) - 7) < 1e-3)
   }
 

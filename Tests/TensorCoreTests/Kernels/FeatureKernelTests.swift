@@ -4,24 +4,38 @@ import TensorCore
 import Testing
 
 @Suite("Kernels: log-mel features") struct FeatureKernelTests {
-  @Test("energies, and their sums, are what a loop gives", arguments: kernelShapes) func energies(
-    N: Int, D: Int
-  ) {
-    let x = Floats(random: N * D, 1, in: -20...20), y = Floats(random: N * D, 2, in: -20...20)
-    let energy = kernel_energy(N * D, 0.5, x.start)
+  @Test("energies and their logarithms are what a loop gives", arguments: kernelShapes)
+  func energies(N: Int, D: Int) {
+    let x = Floats(random: N * D, 1, in: -40...40), y = Floats(random: N * D, 2, in: 0...9)
+    let energies = Floats(count: N * D), inPlace = x.copy()
+    let sum = kernel_energies(N * D, 0.5, x.start, energies.start)
+    _ = kernel_energies(N * D, 0.5, inPlace.start, inPlace.start)
+    let largest = (0..<N * D).map { exp(0.5 * x[$0]) }.max()!
+    #expect(inPlace.values == energies.values)
+    #expect((0..<N * D).allSatisfy { abs(energies[$0] / exp(0.5 * x[$0]) - 1) < 5e-7 })
     let expected = (0..<N * D).reduce(0) { $0 + exp(0.5 * x[$1]) }
-    #expect(abs(energy - expected) < 2e-6 * expected)
+    #expect(abs(sum - expected) < 2e-6 * max(expected, largest))
 
-    let sum = y.copy()
-    kernel_add_energies(N * D, 2, 3, x.start, sum.start)
-    expect(sum, "sum of energies", tolerance: 5e-7) { 2 * log(exp(y[$0] / 2) + exp((x[$0] + 3) / 2)) }
+    let logarithms = Floats(count: N * D)
+    kernel_logarithms(N * D, 2, energies.start, logarithms.start)
+    expect(logarithms, "logarithms", tolerance: 3e-7) { x[$0] }
+    let added = y.copy()
+    kernel_add_scaled(N * D, -0.75, x.start, added.start)
+    expect(added, "scaled sum") { y[$0] - 0.75 * x[$0] }
   }
 
-  @Test("what is far below another energy leaves it as it is, and equal ones add 3 dB") func extremes() {
-    let x = Floats([-1_000, 1, 1_000, -3.4e38, 80, 5]), y = Floats([1, -1_000, -1_000, 12, 80, 5])
-    kernel_add_energies(6, 1, 0, x.start, y.start)
-    expect(y, "extremes", tolerance: 1e-6) { [1, 1, 1_000, 12, 80 + log(2.0), 5 + log(2.0)][$0] }
-    #expect(Array(y.values[..<4]) == [1, 1, 1_000, 12])
+  @Test("logarithms of all magnitudes are right; features beyond all sense stay finite") func extremes() {
+    let values = (-120...120).flatMap { k in
+      [1, 1.1892, 1.4142135, 1.4142137, 1.9999999].map { Float($0 * pow(2, Double(k))) }
+    }
+    let x = Floats(values), logarithms = Floats(count: values.count)
+    kernel_logarithms(values.count, 1, x.start, logarithms.start)
+    for (i, value) in values.enumerated() {
+      #expect(abs(logarithms[i] - log(Double(value))) < 2e-7 * max(1, abs(log(Double(value)))), "\(value)")
+    }
+    let absurd = Floats([-3e38, -200, 200, 3e38]), energies = Floats(count: 4)
+    #expect(kernel_energies(4, 1, absurd.start, energies.start).isFinite)
+    #expect(energies.values.allSatisfy { $0 > 0 && $0 <= 6e34 })
   }
 
   @Test("a shift has a floor; a blend lies between, also in place", arguments: kernelShapes)

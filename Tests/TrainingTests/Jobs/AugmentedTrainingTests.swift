@@ -116,7 +116,8 @@ import Training
           + " set features.kind (and features.bands) to what the data was made with"
       ),
       (
-        ["augment.noise.corpus": "no/such", "augment.noise.probability": "0.3"], "no/such: no such folder, and no such list"
+        ["augment.noise.corpus": "no/such", "augment.noise.probability": "0.3"],
+        "no/such: no such folder, and no such list"
       ),
     ] {
       var training = training("transformer", corpus, noise)
