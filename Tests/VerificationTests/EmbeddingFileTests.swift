@@ -4,7 +4,7 @@ import TensorFiles
 import TestSupport
 import Testing
 
-@testable import Verification
+import Verification
 
 @Suite("Files of embeddings") struct EmbeddingFileTests {
   private let folder = TemporaryFolder.inMemory()

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Verification
+import Verification
 
 @Suite("Lists of trials and scores") struct ListTests {
   private let folder = TemporaryFolder()

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Verification
+import Verification
 
 @Suite("The metrics of verification") struct MetricTests {
   static let targets = [0.95, 0.86, 0.82, 0.80, 0.67, 0.58, 0.37]

@@ -4,7 +4,7 @@ import TensorFiles
 import TestSupport
 import Testing
 
-@testable import Verification
+import Verification
 
 /// Figures of WeSpeaker, PYLLR and SciPy, which scripts/make-verification-fixtures.py asked them for.
 @Suite("The figures of the field's programs") struct ReferenceTests {

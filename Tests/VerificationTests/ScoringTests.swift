@@ -4,7 +4,7 @@ import TensorFiles
 import TestSupport
 import Testing
 
-@testable import Verification
+import Verification
 
 @Suite("Scores of embeddings") struct ScoringTests {
   private func set(_ rows: [[Float]]) throws -> EmbeddingSet {

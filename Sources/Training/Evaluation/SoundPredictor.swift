@@ -20,6 +20,18 @@ package struct SoundPredictor<C: Communicator> {
   let normalization: FeatureSettings.MeanNormalization
   let team: EvaluationTeam
 
+  package init(
+    communicator: C, model: SpeakerModel, state: ModelState, extractor: FeatureExtractor,
+    normalization: FeatureSettings.MeanNormalization, team: EvaluationTeam
+  ) {
+    self.communicator = communicator
+    self.model = model
+    self.state = state
+    self.extractor = extractor
+    self.normalization = normalization
+    self.team = team
+  }
+
   /// Frames that go through the network at once: half a minute at 10 ms each.
   package static var window: Int { 3_000 }
 

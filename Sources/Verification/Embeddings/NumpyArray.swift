@@ -3,17 +3,17 @@ import TensorFiles
 
 /// An array of floats as NumPy's `.npy` files hold it (NEP 1): a magic, the length of a header, the header as a Python
 /// dictionary, the values.
-struct NumpyArray: Equatable {
+package struct NumpyArray: Equatable {
   /// The dimensions, outermost first.
-  let shape: [Int]
+  package let shape: [Int]
   /// In C order.
-  let values: [Float]
+  package let values: [Float]
 
   private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
   /// What NumPy itself reads at most, unless it is told otherwise.
   private static let longestHeader = 10_000
 
-  init(shape: [Int], values: [Float]) {
+  package init(shape: [Int], values: [Float]) {
     precondition(shape.reduce(1, *) == values.count, "as many values as the shape says")
     self.shape = shape
     self.values = values
@@ -22,7 +22,7 @@ struct NumpyArray: Equatable {
   /// Reads a file of `<f4` or `<f8` values of up to two dimensions, in C or Fortran order.
   ///
   /// - Throws: `missingInput`, `inputOutput`, `badData` for what is no such file.
-  init(reading path: String) throws(Failure) {
+  package init(reading path: String) throws(Failure) {
     func broken(_ what: String) -> Failure { Failure(.badData, "\(path): is no array of NumPy's: \(what)") }
     let file = try InputFile(path: path)
     let prefix = try file.read(at: 0, count: min(12, file.byteCount))
@@ -74,7 +74,7 @@ struct NumpyArray: Equatable {
   }
 
   /// The bytes of a file, version 1, as `numpy.save` writes it.
-  var serialized: [UInt8] {
+  package var serialized: [UInt8] {
     let dimensions = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
     var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(dimensions)), }"
     // The values begin at a multiple of 64 bytes.

@@ -7,6 +7,11 @@ extension DetectionScores {
     public let rate: Double
     /// The lowest score that misses at least as large a share of the targets as it lets in of the nontargets.
     public let threshold: Double
+
+    package init(rate: Double, threshold: Double) {
+      self.rate = rate
+      self.threshold = threshold
+    }
   }
 
   /// The equal error rate on the straight line between the two operating points around it, scores that are equal taken
@@ -44,7 +49,7 @@ extension DetectionScores {
 
   /// The corners of the lower convex hull of (misses, false alarms), the threshold rising: from none missed to none let
   /// in.
-  var convexHull: [OperatingPoint] {
+  package var convexHull: [OperatingPoint] {
     var hull: [OperatingPoint] = []
     for point in operatingPoints {
       while hull.count > 1, !Self.bends(hull[hull.count - 2], hull[hull.count - 1], point) {

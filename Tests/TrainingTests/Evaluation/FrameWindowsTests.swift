@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import Training
+import Training
 
 @Suite("Windows over the frames of a recording")
 struct FrameWindowsTests {

@@ -8,7 +8,7 @@ import TensorCore
 import TestSupport
 import Testing
 
-@testable import Training
+import Training
 
 @Suite("Predicting sound")
 struct SoundPredictorTests {

@@ -3,7 +3,7 @@ import Diagnostics
 import TestSupport
 import Testing
 
-@testable import Training
+import Training
 
 /// What files of weights tell of the data that they were trained on: text that may be from anywhere.
 @Suite("What weights were trained on")
