@@ -100,9 +100,12 @@ private struct FamineSource: SliceSource {
 private struct AugmentedSource {
   let configuration: Configuration
   let slices: TrainingSlices
+  /// The folders, which are there as long as they are.
+  private let corpus: SmallCorpus, noise: SmallNoise
 
   init(threads: Int) throws {
-    let corpus = try SmallCorpus(), noise = try SmallNoise()
+    corpus = try SmallCorpus()
+    noise = try SmallNoise()
     var training = SmallTraining("transformer", data: "")
     training.settings.merge(AugmentedTrainingTests.settings(noise)) { $1 }
     training.settings["data.holdout_speakers"] = "0"

@@ -37,12 +37,15 @@ public struct AugmentationDraws: Sendable {
   /// What else happens.
   public var event: Event? {
     var rest = Double(stream.uniform(at: Place.event))
-    for event in Event.allCases {
+    for event in Self.events {
       rest -= probability(of: event)
       if rest < 0 { return event }
     }
     return nil
   }
+
+  /// Once: `allCases` makes a new array each time.
+  private static let events = Event.allCases
 
   private func probability(of event: Event) -> Double {
     switch event {
