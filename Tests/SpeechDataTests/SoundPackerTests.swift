@@ -105,6 +105,33 @@ struct SoundPackerTests {
     #expect { _ = try packer(data, "sound") } throws: { ($0 as? Failure)?.kind == .usage }
   }
 
+  @Test("iden_split.txt says what is trained, validated and tested on")
+  func parts() throws {
+    let tone = waveFile((0..<20_000).map { Float($0 % 100) / 200 })
+    var list = ""
+    for (index, part) in [1, 2, 3, 1, 2, 1].enumerated() {
+      let path = "id1000\(index % 2)/video/0000\(index).wav"
+      try folder.write(tone, to: "vox/wav/\(path)")
+      list += "\(part) \(path)\n"
+    }
+    try folder.write(Array(list.utf8), to: "vox/iden_split.txt")
+    let files = try pack(folder("vox"), ranks: 2, threads: 1)
+    let corpus = try Corpus.open(folder("out"))
+    #expect(corpus.utterances.map { $0.path.suffix(5).first } == ["0", "4", "1", "3", "5"])
+    #expect(corpus.validation == [1, 2])
+    #expect(corpus.tests?.map { $0.path.suffix(5).first } == ["2"])
+    let split = TrainValidSplit(of: corpus, seed: 1)
+    #expect(split.training == [0, 3, 4] && split.validation == [1, 2])
+    // What is in the manifest is believed as far as it fits.
+    let manifest = String(decoding: try #require(files["manifest.json"]), as: UTF8.self)
+    for wrong in ["[2, 1]", "[1, 5]", "[-1]", "[1, 1]", "{}"] {
+      let text = manifest.replacing(#/"validation": \[[^\]]*\]/#, with: "\"validation\": \(wrong)")
+      #expect(text != manifest)
+      try folder.write(Array(text.utf8), to: "out/manifest.json")
+      #expect(throws: Failure.self) { _ = try Corpus.open(folder("out")) }
+    }
+  }
+
   @Test("the features of another recipe are another pack")
   func recipe() throws {
     let data = try folder.writeSound(speakers: 2, recordings: 2)

@@ -20,6 +20,8 @@ public final class Corpus: Sendable {
   public let speakers: [String]
   /// All of `metadata.json`, in the notebook's dataset order: JSON key order, then list order.
   public let utterances: [Utterance]
+  /// Which of the utterances the corpus itself wants validated on, ascending; empty where it says nothing of it.
+  public let validation: [Int]
   /// All of `testdata.json` in its order, with label -1; nil when there is none.
   public let tests: [Utterance]?
   /// The number of shard files of a packed directory; nil for the homework's own.
@@ -58,6 +60,7 @@ public final class Corpus: Sendable {
     packedFiles = nil
     bands = Self.homeworkBands
     recipe = nil
+    validation = []
     layout = ShardLayout(count: utterances.count)
     trainingFrames = .features(try FeatureFiles(directory: directory, utterances))
     testFrames = .features(try FeatureFiles(directory: directory, tests ?? []))
@@ -69,6 +72,7 @@ public final class Corpus: Sendable {
     speakers = index.plan.speakers
     utterances = index.plan.utterances
     tests = index.plan.tests
+    validation = index.plan.validation
     packedFiles = index.plan.files
     bands = index.plan.bands
     recipe = index.plan.recipe

@@ -22,6 +22,8 @@ struct PackManifest: Equatable {
   var fingerprint: UInt64
   var speakers: [String]
   var shards: [File]
+  /// Utterances that the corpus wants validated on, ascending.
+  var validation: [Int]
   /// Nil when the source had no tests.
   var tests: [File]?
 
@@ -39,6 +41,7 @@ struct PackManifest: Equatable {
       ("speakers", .array(speakers.map(JSON.string))),
       ("shards", .array(shards.map(\.json))),
     ]
+    if !validation.isEmpty { members.append(("validation", .array(validation.map(JSON.integer)))) }
     if let tests {
       members.append(("test_utterances", .integer(tests.reduce(0) { $0 + $1.utterances })))
       members.append(("tests", .array(tests.map(\.json))))
@@ -57,6 +60,7 @@ struct PackManifest: Equatable {
   init(_ plan: PackPlan, shards: [File], tests: [File]?) {
     (bands, recipe, fingerprint, speakers) = (plan.bands, plan.recipe, plan.fingerprint, plan.speakers)
     self.shards = shards
+    validation = plan.validation
     self.tests = tests
   }
 
@@ -90,12 +94,24 @@ struct PackManifest: Equatable {
       return name
     }
     shards = try Self.files(file, "shards")
+    validation = try file.root["validation"] == nil ? [] : Self.validation(file)
     tests = file.root["tests"] == nil ? nil : try Self.files(file, "tests")
     guard file.root == json else {
       throw file.failure("checksum", "does not fit the rest: the file is damaged or was edited; pack again")
     }
     guard !shards.isEmpty, tests.map({ $0.count == shards.count }) ?? true else {
       throw file.failure("shards", "must list at least one file, and as many as tests")
+    }
+  }
+
+  private static func validation(_ file: JSONFile) throws -> [Int] {
+    var last = -1
+    return try file.array("validation").map { entry in
+      guard let utterance = entry.int, utterance > last else {
+        throw file.failure("validation", "must list utterances by their numbers, ascending")
+      }
+      last = utterance
+      return utterance
     }
   }
 

@@ -6,6 +6,8 @@ public struct PackContents: Sendable {
   public var speakers: [String]
   /// What is trained and validated on, in dataset order; a path is at the same time what a recording is called.
   public var utterances: [Utterance]
+  /// Which of the utterances the corpus itself wants validated on, ascending; empty where it says nothing of it.
+  public var validation: [Int]
   /// What is only predicted, in its order; nil for none. Labels may be ``Utterance/unlabelled``.
   public var tests: [Utterance]?
   /// Mel bands of a frame, `1 ... FeatureSettings.mostBands`.
@@ -15,12 +17,14 @@ public struct PackContents: Sendable {
 
   /// - Precondition: the recipe, if there is one, is of as many bands.
   public init(
-    speakers: [String], utterances: [Utterance], tests: [Utterance]? = nil, bands: Int,
+    speakers: [String], utterances: [Utterance], validation: [Int] = [], tests: [Utterance]? = nil,
+    bands: Int,
     recipe: FeatureRecipe? = nil
   ) {
     precondition(recipe?.isOf(bands: bands) ?? true, "a recipe of other than \(bands) bands")
     self.speakers = speakers
     self.utterances = utterances
+    self.validation = validation
     self.tests = tests
     self.bands = bands
     self.recipe = recipe
@@ -37,6 +41,7 @@ struct PackPlan: Sendable {
   let contents: PackContents
   var speakers: [String] { contents.speakers }
   var utterances: [Utterance] { contents.utterances }
+  var validation: [Int] { contents.validation }
   var tests: [Utterance]? { contents.tests }
   var bands: Int { contents.bands }
   var recipe: FeatureRecipe? { contents.recipe }
@@ -67,6 +72,7 @@ struct PackPlan: Sendable {
       fingerprint.combine(contents.bands)
       fingerprint.combine(contents.recipe?.text ?? "")
     }
+    for utterance in contents.validation { fingerprint.combine(utterance) }
     self.fingerprint = fingerprint.value
   }
 

@@ -22,10 +22,16 @@ struct PackedIndex {
             + "\(manifest.speakers.count) speakers")
       }
     }
+    guard manifest.validation.last ?? 0 < shards.utterances.count else {
+      throw Failure(
+        .badData,
+        "\(manifestPath): validation: there is no utterance \(manifest.validation.last ?? 0): pack again")
+    }
     let tests = try manifest.tests.map { try KindIndex(.test, $0, manifest, directory) }
     plan = PackPlan(
       PackContents(
-        speakers: manifest.speakers, utterances: shards.utterances, tests: tests?.utterances,
+        speakers: manifest.speakers, utterances: shards.utterances, validation: manifest.validation,
+        tests: tests?.utterances,
         bands: manifest.bands, recipe: manifest.recipe),
       files: manifest.shards.count)
     // The fingerprint covers every name, length and label, so equality here leaves no room for a mix of two

@@ -181,7 +181,9 @@ public struct SoundPacker: Sendable {
       }
     }
     let contents = PackContents(
-      speakers: speakers, utterances: utterances(trained), tests: tests.isEmpty ? nil : utterances(tests),
+      speakers: speakers, utterances: utterances(trained),
+      validation: trained.indices.filter { trained[$0].recording.part == .validation },
+      tests: tests.isEmpty ? nil : utterances(tests),
       bands: spool.extractor.bands, recipe: spool.extractor.recipe)
     return Gathered(
       contents: contents, refused: refused, seconds: seconds, upsampled: upsampled,

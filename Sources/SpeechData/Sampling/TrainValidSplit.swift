@@ -19,6 +19,17 @@ public struct TrainValidSplit: Sendable, Equatable {
     validation = Array(permutation[trainingCount...])
   }
 
+  /// The split that a corpus itself says, or the notebook's where it says none.
+  public init(of corpus: Corpus, seed: UInt64) {
+    guard !corpus.validation.isEmpty else {
+      self.init(count: corpus.utterances.count, seed: seed)
+      return
+    }
+    let isValidated = Set(corpus.validation)
+    self.init(
+      training: corpus.utterances.indices.filter { !isValidated.contains($0) }, validation: corpus.validation)
+  }
+
   /// The same split of a part of the dataset: the others are left out, the order stays.
   public func filter(_ isTaken: (Int) -> Bool) -> TrainValidSplit {
     TrainValidSplit(training: training.filter(isTaken), validation: validation.filter(isTaken))

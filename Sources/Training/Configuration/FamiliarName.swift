@@ -83,7 +83,7 @@ public enum FamiliarName {
     guard let count, count > 0, count <= 1e6, let data, let corpus = try? Corpus.open(data),
       let train = try? Configuration.load(files: configurationFiles, overrides: known).train
     else { return stepsNotEpochs }
-    let utterances = TrainValidSplit(count: corpus.utterances.count, seed: train.seed).training.count
+    let utterances = TrainValidSplit(of: corpus, seed: train.seed).training.count
     let steps = Int((count * Double(utterances) / Double(train.batchSize)).rounded(.up))
     return
       "steps are counted here, not epochs; \(YAMLScalar.text(of: count)) times the \(utterances) training utterances"

@@ -36,7 +36,7 @@ package struct TrainingData: Sendable {
       corpus.recipe.flatMap(FeatureScale.init)
       ?? FeatureScale(FrontEndParameters(configuration.features, rate: configuration.audio.rate))
     normalization = configuration.features.meanNormalization
-    let split = TrainValidSplit(count: corpus.utterances.count, seed: configuration.train.seed)
+    let split = TrainValidSplit(of: corpus, seed: configuration.train.seed)
       .filter { speakers.labels[corpus.utterances[$0].label] != nil }
     self.split = split
     training = try ShardSampler.trainingMembers(of: corpus, split: split, shards: shards)
