@@ -1,4 +1,5 @@
 import Collectives
+import DataParallel
 import Diagnostics
 import Foundation
 import SpeakerNet
@@ -63,7 +64,8 @@ struct EvaluationBench<C: Communicator> {
   }
 }
 
-/// Measures the data path alone: random crops copied from the mapped shards into slices, as a step has them.
+/// Measures the data path alone: random crops copied from the mapped shards into slices, or decoded and augmented, as a
+/// step has them; and a step beside it, for how many ranks a core can so feed.
 struct DataBench<C: Communicator> {
   private static var rounds: Int { 9 }
 
@@ -71,7 +73,7 @@ struct DataBench<C: Communicator> {
   let seconds: Double
 
   /// Segments a second. Collective.
-  func measure() throws -> RateFigures {
+  func measure() throws -> DataFigures {
     let slices = try setup.slices()
     let shape = setup.configuration.batchShape
     let localShards = setup.localShards
@@ -102,7 +104,53 @@ struct DataBench<C: Communicator> {
       let range = round * steps..<(round + 1) * steps
       rates.add(Double(steps * shape.samples) / (try setup.communicator.seconds { try fill(steps: range) }))
     }
-    return try RateFigures(setup, unit: "segments", rates: rates, memory: ProcessMemory.peakWithoutCorpus)
+    let demand = try demand()
+    let figures = try RateFigures(
+      setup, unit: "segments", rates: rates, memory: ProcessMemory.peakWithoutCorpus)
+    return DataFigures(rate: figures, demand: demand)
+  }
+
+  /// Segments that a rank takes a second, whatever is in them. Collective.
+  private func demand() throws -> Double {
+    let shape = setup.configuration.batchShape
+    let trainer = try Trainer(
+      setup.communicator, configuration: setup.configuration, model: setup.model, threads: setup.threads)
+    let source = NoiseSlices(shape: shape, speakers: setup.model.speakers, bands: setup.data.corpus.bands)
+    func time(_ steps: Int) throws -> Double {
+      try setup.communicator.seconds { for _ in 0..<steps { _ = try trainer.takeStep(from: source) } }
+    }
+    _ = try time(2)
+    let steps = max(3, Int(0.2 * seconds / (try time(1))))
+    return Double(shape.samples * steps) / (try time(steps)) / Double(setup.communicator.size)
+  }
+}
+
+/// What `bench data` found.
+struct DataFigures: Sendable {
+  let rate: RateFigures
+  /// Segments that a rank takes a second.
+  let demand: Double
+
+  /// Segments that a core makes a second.
+  private var perCore: Double { rate.rates.median / Double(rate.ranks * rate.threads) }
+
+  /// Ranks that one core can make segments for.
+  private var ranksPerCore: Double { perCore / demand }
+
+  var json: JSON {
+    var members = rate.json.object ?? JSONObject()
+    members["segments_per_s_per_core"] = .number(perCore)
+    members["segments_per_s_of_a_rank"] = .number(demand)
+    members["ranks_per_core"] = .number(ranksPerCore)
+    return .object(members)
+  }
+
+  /// The same for a person.
+  func text(_ what: String) -> String {
+    rate.text(what)
+      + String(
+        format: "; a core makes %.0f a second, a rank takes %.0f: one core feeds %.1f ranks", perCore, demand,
+        ranksPerCore)
   }
 }
 
