@@ -17,6 +17,7 @@ struct SpeakerIDDist: ParsableCommand {
     version: programVersion,
     subcommands: [
       Train.self, Launch.self, Evaluate.self, Predict.self, Embed.self, Score.self, Calibrate.self,
+      Enroll.self, Identify.self, Verify.self,
       Gradients.self,
       Pack.self, Synthesize.self, Recipes.self, Convert.self, Bench.self, Plan.self, Baseline.self,
     ],

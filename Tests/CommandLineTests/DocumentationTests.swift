@@ -25,7 +25,8 @@ import Testing
 
       """
     let commands = [
-      "", "train", "launch", "evaluate", "predict", "embed", "score", "calibrate", "gradients", "pack",
+      "", "train", "launch", "evaluate", "predict", "embed", "score", "calibrate", "enroll", "identify",
+      "verify", "gradients", "pack",
       "synthesize",
       "recipes", "convert",
       "bench",

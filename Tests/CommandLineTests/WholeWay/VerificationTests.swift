@@ -156,4 +156,98 @@ import Testing
         "\(outcome.status) \(outcome.errors)")
     }
   }
+
+  private func voice(_ speaker: Int, _ recordings: Range<Int>) -> [String] {
+    recordings.map { "\(made.sound)/speaker\(speaker)/\($0).wav" }
+  }
+
+  private func run(_ command: String, _ arguments: [String], ranks: Int? = nil) throws -> Program.Outcome {
+    try Program.run([command, "--run", made.run] + arguments, ranks: ranks)
+  }
+
+  @Test("enrolled speakers are found among all, the same alone and on ranks; other weights are refused")
+  func enrolled() throws {
+    let stores = [("a", nil), ("b", 2)]
+    for (name, ranks) in stores {
+      for speaker in 0..<3 {
+        let outcome = try run(
+          "enroll", ["--store", folder(name), "--speaker", "s\(speaker)"] + voice(speaker, 0..<3),
+          ranks: ranks)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+      }
+    }
+    #expect(bytes("a") == bytes("b"))
+    let probes = voice(0, 5..<6) + voice(2, 5..<6)
+    let outcomes = try [nil, 3].map {
+      try run("identify", ["--store", folder("a"), "--json"] + probes, ranks: $0)
+    }
+    #expect(outcomes[0].status == 0 && outcomes[0].output == outcomes[1].output, "\(outcomes[0].errors)")
+    let files = try #require(JSON.parse(Array(outcomes[0].output.utf8), name: "output")["files"]?.array)
+    #expect(files.map { $0["path"]?.string } == probes)
+    for (file, speaker) in zip(files, ["s0", "s2"]) {
+      #expect(file.object?.map(\.key) == ["path", "seconds", "speakers"])
+      let speakers = try #require(file["speakers"]?.array)
+      #expect(speakers.first?["name"]?.string == speaker && speakers.count == 3)
+      let scores = speakers.compactMap { $0["score"]?.double }
+      #expect(scores == scores.sorted(by: >) && scores.allSatisfy { (-1...1).contains($0) })
+    }
+    let last = "\(made.run)/checkpoints/step-00000020/model.safetensors"
+    let weights = try Safetensors.read(path: last)
+    var changed = weights
+    changed["prenet.weight"] = Tensor(
+      elementType: .float32, shape: weights["prenet.weight"]!.shape,
+      bytes: weights["prenet.weight"]!.bytes.map { $0 ^ 1 })
+    try Safetensors.write(changed, to: folder("other.safetensors"))
+    let other = try Program.run(
+      [
+        "identify", "--weights", folder("other.safetensors"), "--config", "\(made.run)/config.yaml",
+        "--store", folder("a"),
+      ]
+        + probes)
+    #expect(other.status == 65 && other.errors.contains("enrolled with other weights"), "\(other.errors)")
+  }
+
+  @Test("a claim is decided by a calibration and its prior, and without one by nothing") func verified()
+    throws
+  {
+    #expect(
+      try run("enroll", ["--store", folder("s"), "--speaker", "ann"] + voice(1, 0..<2)).status == 0)
+    // So steep that a cosine of half decides.
+    try folder.write(
+      #"{"format": "speakerid-dist calibration", "scale": 1000, "offset": -500}"#, to: "c.json")
+    func verify(_ arguments: [String], ranks: Int? = nil) throws -> JSON {
+      let outcome = try run("verify", arguments + ["--json"], ranks: ranks)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      return try JSON.parse(Array(outcome.output.utf8), name: "output")
+    }
+    let claim = ["--store", folder("s"), "--speaker", "ann"],
+      calibration = ["--calibration", folder("c.json")]
+    let plain = try verify(claim + voice(1, 4..<5))
+    #expect(plain.object?.map(\.key) == ["score"])
+    let decided = try verify(claim + voice(1, 4..<5) + calibration)
+    let score = try #require(decided["score"]?.double)
+    #expect(decided["score"] == plain["score"])
+    #expect(abs(try #require(decided["llr"]?.double) - (1000 * score - 500)) < 1e-9)
+    #expect(abs(try #require(decided["threshold"]?.double) - 2.944439) < 1e-6)
+    #expect(decided["accepted"]?.bool == (1000 * score - 500 > 2.944439))
+    let same =
+      voice(1, 4..<5) + [
+        try folder.write(Data(contentsOf: URL(filePath: voice(1, 4..<5)[0])), to: "copy.wav")
+      ]
+    let copy = try verify(same + calibration + ["--prior", "0.5"], ranks: 2)
+    #expect(abs(try #require(copy["score"]?.double) - 1) < 1e-12 && copy["accepted"]?.bool == true)
+    #expect(copy["threshold"]?.double == 0)
+    for (arguments, status, words) in [
+      (voice(1, 0..<3), 64, "expected two sound files"),
+      (claim + voice(1, 0..<2), 64, "expected two sound files"),
+      (["--store", folder("s")] + voice(1, 0..<1), 64, "needs the --speaker"),
+      (["--store", folder("s"), "--speaker", "anne"] + voice(1, 0..<1), 65, "did you mean \"ann\"?"),
+      (claim + voice(1, 0..<1) + ["--prior", "1"], 64, "--prior: expected"),
+      (claim + [folder("gone.wav")], 66, "no such file"),
+    ] {
+      let outcome = try run("verify", arguments)
+      #expect(
+        outcome.status == status && outcome.errors.contains(words), "\(outcome.status) \(outcome.errors)")
+    }
+  }
 }
