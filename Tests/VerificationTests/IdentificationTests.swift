@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Verification
+import Verification
 
 @Suite("Identification") struct IdentificationTests {
   private func store() throws -> SpeakerStore {
