@@ -117,7 +117,8 @@ public struct EmbedJob: Job {
       ]
       try console.result(object.serialized())
     } else {
-      console.info("\(set.count) embeddings of \(width) values with \(trained.file) are in \(output)")
+      let what = set.count == 1 ? "embedding" : "embeddings"
+      console.info("\(set.count) \(what) of \(width) values with \(trained.file) are in \(output)")
     }
   }
 
