@@ -88,7 +88,8 @@ public struct Supervisor {
       }
       switch policy.decide(after: ending) {
       case .end(let status, let reason):
-        if status != 0, jobs > 1 || reason != nil { sayEnding(ending) }
+        // Of a killed mpirun nobody else says anything.
+        if status != 0, jobs > 1 || reason != nil || ending.status > 128 { sayEnding(ending) }
         if let reason { say(reason) }
         return status
       case .restart(let number, let seconds):
