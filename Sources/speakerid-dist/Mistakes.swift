@@ -170,7 +170,8 @@ struct Mistakes {
   }
 
   private func answer(to name: String, _ value: String?) -> String? {
-    let hasKeys = takes("--set")
+    // pack has no keys of training.
+    let hasKeys = takes("--set") && arguments.first != "pack"
     if hasKeys, FamiliarName.isEpochs(name) { return epochs(value) }
     if let answer = Self.options[name] { return answer }
     return hasKeys ? FamiliarName.adviceForFlag(name, value: value) : nil
