@@ -9,8 +9,8 @@ import Testing
     (["evalute"], "unknown command 'evalute': did you mean 'evaluate'?"),
     (
       ["frobnicate"],
-      "unknown command 'frobnicate': the commands are train, launch, evaluate, predict, gradients, pack, synthesize, "
-        + "recipes, convert, bench, plan, baseline, help"
+      "unknown command 'frobnicate': the commands are train, launch, evaluate, predict, embed, score, "
+        + "calibrate, enroll, identify, verify, gradients, pack, synthesize, recipes, convert, bench, plan, baseline, help"
     ),
     (
       ["train", "--confg", "x"],
