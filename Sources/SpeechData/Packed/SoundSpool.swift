@@ -100,11 +100,17 @@ struct SoundSpool: Sendable {
       }
       return entry
     }
-    try file.synchronize()
     let list: JSON = [
       "key": .string(String(key, radix: 16)), "entries": .array(entries.map(\.json)),
     ]
-    try FileWriting.writeAtomically(Array(list.serialized().utf8), to: listPath(piece))
+    // Renamed when it is whole, and not waited for on its way to the disk: rows are held against their checksums when they
+    // are packed, and a piece that a crash of the machine has cost is decoded again.
+    let temporary = listPath(piece) + ".partial"
+    let listFile = try FileDescriptor(opening: temporary, O_WRONLY | O_CREAT | O_TRUNC)
+    try Array(list.serialized().utf8).withUnsafeBytes { try listFile.write($0, at: 0) }
+    guard rename(temporary, listPath(piece)) == 0 else {
+      throw Failure.system(errno, listPath(piece), "writing failed")
+    }
   }
 
   private func extract(_ recording: Recording, to file: borrowing FileDescriptor, at start: Int) throws
