@@ -69,26 +69,29 @@ public struct SoundPacker: Sendable {
     try FileWriting.createFolder(output)
     // Without end is never without success.
     let lock = try FileLock(output, patience: .infinity, onWait: onWait)!
-    for name in try folderContents(output) where !name.hasPrefix(".") {
-      guard name.contains(".mels") || Packer.companions.contains(name) || name == PackManifest.fileName else {
-        throw Failure(
-          .usage,
-          "\(output) holds \(name), which is not part of a packed corpus: give an empty folder, or a new one")
-      }
+    let names = try folderContents(output)
+    if let foreign = names.first(where: { !$0.hasPrefix(".") && !Self.isOfPack($0) }) {
+      throw Failure(
+        .usage,
+        "\(output) holds \(foreign), which is not part of a packed corpus: give an empty folder, or a new one"
+      )
     }
-    for name in try folderContents(output)
-    where name.hasPrefix(".tmp-") || name.contains(Packer.temporaryMark) {
+    for name in names where name.hasPrefix(".tmp-") || name.contains(Packer.temporaryMark) {
       unlink("\(output)/\(name)")
     }
     return lock
+  }
+
+  /// Whether a name is one of those in a pack, whole or begun.
+  private static func isOfPack(_ name: String) -> Bool {
+    name.contains(".mels") || Packer.companions.contains(name) || name == PackManifest.fileName
   }
 
   /// Empties the folder of a pack of other sound, or of what the same files held earlier; ``claim(onWait:)`` was called.
   package func clearOfOthers() throws {
     guard let source = try? JSON.read(path: "\(output)/\(Self.sourceFile)"), source["key"]?.string != key
     else { return }
-    for name in try folderContents(output)
-    where name.contains(".mels") || Packer.companions.contains(name) || name == PackManifest.fileName {
+    for name in try folderContents(output) where Self.isOfPack(name) {
       unlink("\(output)/\(name)")
     }
   }

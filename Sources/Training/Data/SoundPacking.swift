@@ -42,7 +42,9 @@ struct SoundPacking {
       return lock
     }
     defer { lock?.release() }
-    if try communicator.allGather(packer.isWhole(files: shards) ? 1 : 0)[0] == 1 {
+    // Looks at every file of the sound, so that one rank does it for all.
+    let isWhole = try communicator.onRankZero { packer.isWhole(files: shards) } ?? false
+    if try communicator.allGather(isWhole ? 1 : 0)[0] == 1 {
       return console.info("\(source.path) is packed in \(output) already, and has not changed since")
     }
     console.info(
