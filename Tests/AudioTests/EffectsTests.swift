@@ -8,7 +8,7 @@ import Testing
 struct EffectsTests {
   let fixture: TensorFixture
 
-  init() throws { fixture = try TensorFixture("effects") }
+  init() throws { fixture = try TensorFixture("effects", in: Bundle.module) }
 
   private func convolve(_ signal: [Float], _ response: [Float], _ convolver: Convolver = Convolver())
     -> [Float]

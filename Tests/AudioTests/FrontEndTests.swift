@@ -1,5 +1,6 @@
 import Audio
 import Foundation
+import TestSupport
 import Testing
 
 /// Made by `scripts/make-peer-features.py`.
@@ -8,7 +9,7 @@ struct FrontEndTests {
   static let signals = ["noise", "speechLike", "chirp", "words"]
   let fixture: TensorFixture
 
-  init() throws { fixture = try TensorFixture("peers") }
+  init() throws { fixture = try TensorFixture("peers", in: Bundle.module) }
 
   @Test("wespeaker80 is kaldi-native-fbank's and torchaudio's", arguments: signals)
   func kaldi(_ name: String) throws {
@@ -90,7 +91,7 @@ struct TrimmingTests {
     "keeps the samples that SoX keeps, whatever the blocks", arguments: FrontEndTests.signals,
     [1_000_000, 1, 777])
   func sox(_ name: String, block: Int) throws {
-    let fixture = try TensorFixture("peers")
+    let fixture = try TensorFixture("peers", in: Bundle.module)
     let samples = try fixture.floats("\(name).samples")
     let gain = Float(pow(10, -3.0 / 20) / Double(samples.map(abs).max()!))
     let loud = samples.map { min(1, max(-1, $0 * gain)) }

@@ -1,5 +1,6 @@
 import Audio
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("The resampler")
@@ -51,7 +52,7 @@ struct ResamplerTests {
 
   @Test("is torchaudio's", arguments: [8_000, 11_025, 22_050, 44_100, 48_000])
   func torchaudio(_ rate: Int) throws {
-    let fixture = try TensorFixture("sounds")
+    let fixture = try TensorFixture("sounds", in: Bundle.module)
     let result = Resampler(from: rate, to: 16_000)(try fixture.floats("resample.\(rate).in"))
     #expect(maximumDifference(result, try fixture.floats("resample.\(rate).out")) <= 2e-6)
   }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The sounds among the fixtures, and what their bytes become when a test changes them.
@@ -33,7 +34,9 @@ struct SoundFixture: Sendable, CustomTestStringConvertible {
   }
 
   /// What soundfile decodes, interleaved.
-  func reference() throws -> [Float] { try TensorFixture("sounds").floats("decoded.\(name)") }
+  func reference() throws -> [Float] {
+    try TensorFixture("sounds", in: Bundle.module).floats("decoded.\(name)")
+  }
 }
 
 /// Where the pages of an Ogg stream begin.

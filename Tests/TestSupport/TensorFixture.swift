@@ -5,13 +5,16 @@ import Testing
 ///
 /// Read by hand in a dozen lines, so that a defect of the project's own reader shows in that reader's tests
 /// and not here.
-struct TensorFixture {
+package struct TensorFixture {
   private let header: [String: Any]
   private let payload: Data
 
-  init(_ name: String) throws {
+  /// - Parameters:
+  ///   - name: of the file, without its suffix.
+  ///   - bundle: the resources of the test target that has it.
+  package init(_ name: String, in bundle: Bundle) throws {
     let url = try #require(
-      Bundle.module.url(forResource: name, withExtension: "safetensors", subdirectory: "Fixtures"))
+      bundle.url(forResource: name, withExtension: "safetensors", subdirectory: "Fixtures"))
     let file = try Data(contentsOf: url)
     let length = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
     header = try #require(
@@ -20,7 +23,7 @@ struct TensorFixture {
   }
 
   /// The values of one tensor, row-major.
-  func floats(_ name: String) throws -> [Float] {
+  package func floats(_ name: String) throws -> [Float] {
     let entry = try #require(header[name] as? [String: Any], "no tensor \(name) in the fixture")
     try #require(entry["dtype"] as? String == "F32")
     let range = try #require(entry["data_offsets"] as? [Int])
@@ -31,6 +34,6 @@ struct TensorFixture {
 }
 
 /// The greatest absolute difference of two arrays of one length; infinite if the lengths differ.
-func maximumDifference(_ a: [Float], _ b: [Float]) -> Float {
+package func maximumDifference(_ a: [Float], _ b: [Float]) -> Float {
   a.count == b.count ? zip(a, b).map { abs($0 - $1) }.max() ?? 0 : .infinity
 }

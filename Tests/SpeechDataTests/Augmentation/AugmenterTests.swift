@@ -2,6 +2,7 @@ import Audio
 import Foundation
 import SpeechData
 import TensorCore
+import TestSupport
 import Testing
 
 @Suite("Augmentation of features") struct AugmenterTests {

@@ -1,6 +1,7 @@
 import Audio
 import Foundation
 import SpeechData
+import TestSupport
 import Testing
 
 struct LogMelTests {
@@ -9,10 +10,10 @@ struct LogMelTests {
     "short160", "short7", "short1",
   ]
 
-  let fixture: FrontEndFixture
+  let fixture: TensorFixture
   let logMel = LogMel()
 
-  init() throws { fixture = try FrontEndFixture() }
+  init() throws { fixture = try TensorFixture("frontend", in: Bundle.module) }
 
   /// Signals whose quiet bands lie so far below the loud ones that torchaudio's float32 transform leaves
   /// its own rounding there: up to 0.03 from the same formula in double precision.
